@@ -1,0 +1,1 @@
+"""The transformations that users call: each takes a function and returns another."""

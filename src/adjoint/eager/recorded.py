@@ -1,0 +1,355 @@
+"""A value, the node that defines it, and how an operation on values is recorded.
+
+What a `Recorded` holds tells its kind: a Python number (weak in promotions), a NumPy scalar
+(immutable) or an ndarray; or the `Recorded` of an outer tape, whose kind is that of what it holds.
+So ``s = x[0]; s += 1`` leaves x alone, as in NumPy, and promotion and exceptions are NumPy's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from adjoint.eager.storage import View, keep, root_of
+from adjoint.eager.tape import Tape, type_of
+from adjoint.errors import NoRuleError
+from adjoint.ir import Node
+from adjoint.ops.indexing import Path, follow, getitem, read
+from adjoint.ops.registry import FUNCTIONS, Op, Traced
+from adjoint.ops.structural import project_result
+from adjoint.rules.derive import ZERO
+
+__all__ = ["Recorded", "binary", "constant", "raw", "unary"]
+
+
+class Recorded(Traced):
+    """A traced value of the eager tier.
+
+    Attributes
+    ----------
+    _value :
+        Python number, NumPy scalar, ndarray, or `Recorded` of an outer tape.
+    _tape : Tape or None
+        None for a constant: an array that may yet be filled with traced values.
+    _node : Node or None
+        What defines the value on the tape; None for a constant.
+    _cell :
+        None until the array is first stored to; then the list of what must be copied before the
+        next store (`adjoint.eager.storage`). A `View` for an array that shares another's memory.
+    """
+
+    __slots__ = ("__weakref__", "_cell", "_node", "_tape", "_value")
+
+    _class: ClassVar[type]
+
+    def __init__(self, value: Any, tape: Tape | None, node: Node | None, cell: Any = None) -> None:
+        self._value = value
+        self._tape = tape
+        self._node = node
+        self._cell = cell
+
+    def __init_subclass__(cls) -> None:
+        Recorded._class = cls
+
+    def _record(self, op: Op, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        return record(op, args, params)
+
+    # -- what the walks need of a traced cotangent ---------------------------------------------
+
+    def _constant(self, value: Any) -> Recorded:
+        return constant(value)
+
+
+def constant(value: Any) -> Any:
+    """Return an array that records what is stored to it; numbers are returned as they are."""
+    return Recorded._class(value, None, None, []) if type(value) is np.ndarray else value
+
+
+def parameter(value: Any, tape: Tape) -> Recorded:
+    """Return an independent variable of ``tape`` with the given value."""
+    shape, dtype = type_of(value)  # type: ignore[misc]
+    node = Node(None, (), None, None, shape, dtype)
+    tape.append(node)
+    return Recorded._class(snapshot(value), tape, node)
+
+
+def raw(value: Any) -> Any:
+    """Return the ordinary number or array at the bottom of a value."""
+    while isinstance(value, Recorded):
+        value = current(value)
+    return value
+
+
+def current(x: Recorded) -> Any:
+    """Return the value of ``x`` one level down, with a stale view made anew."""
+    cell = x._cell
+    if type(cell) is View:
+        base = cell.base
+        if base._node is not cell.node or base._value is not cell.value:
+            _derive(x, cell)
+    return x._value
+
+
+def _derive(x: Recorded, view: View) -> None:
+    base = view.base
+    x._value = follow(base._value, view.path)
+    x._tape = base._tape
+    if base._node is None:
+        x._node = None
+    else:
+        shape, dtype = type_of(x._value)  # type: ignore[misc]
+        x._node = Node(read, (base._node,), {"path": view.path}, None, shape, dtype)
+        base._tape.append(x._node)
+    view.node, view.value = base._node, base._value
+
+
+def snapshot(x: Any) -> Any:
+    """Return a handle on what ``x`` is now, which later stores to ``x`` do not change."""
+    if not isinstance(x, Recorded):
+        return x
+    value = current(x)
+    held = [value]
+    keep(held, 0, x)
+    copy = Recorded._class(value, x._tape, x._node)
+    root = root_of(x)
+    if root._cell is not None:
+        root._cell.append((copy, None))
+    return copy
+
+
+def record(op: Op, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    """Apply ``op`` to values of which at least one is recorded."""
+    tape = None
+    for a in args:
+        if isinstance(a, Recorded):
+            if type(a._cell) is View:
+                current(a)
+            t = a._tape
+            if t is not None and (tape is None or t.level > tape.level):
+                tape = t
+    rule = op.rule
+    if tape is None or rule is ZERO:
+        values = [current(a) if isinstance(a, Recorded) else a for a in args]
+        return _wrap_constants(op(*values, **params))
+    if rule is None:
+        raise NoRuleError(
+            f"the operation {op.name!r} has no derivative rule; give the function that uses it one "
+            "with @ad.custom_vjp or @ad.custom_jvp"
+        )
+    values = []
+    inputs = []
+    mask = 0
+    for k, a in enumerate(args):
+        if isinstance(a, Recorded) and (a._tape is tape or a._tape is None):
+            values.append(a._value)
+            inputs.append(a._node)
+            if a._node is not None:
+                mask |= 1 << k
+        else:
+            values.append(a)
+            inputs.append(None)
+    result = op(*values, **params)
+    if op.results:
+        return _record_tuple(op, tape, result, args, values, tuple(inputs), params, mask)
+    meta = type_of(result)
+    if meta is None:
+        return result
+    saved = _save(op, args, values, result, mask)
+    node = Node(op, tuple(inputs), params or None, saved, *meta)
+    tape.append(node)
+    array = Recorded._class(result, tape, node)
+    if op.views:
+        _note_view(op, params, args[0], values[0], array)
+    return array
+
+
+def _save(op: Op, args: Any, values: list[Any], result: Any, mask: int) -> list[Any] | None:
+    """Return what the rules of ``op`` need of this call's values."""
+    if op.variadic:
+        saved: list[Any] = [np.shape(v) for v in values]
+        if -1 in op.rule.needs[0]:
+            saved.append(result)
+        return saved
+    needs = op.rule.needs[mask]
+    if not needs:
+        return None
+    saved = [None] * (len(values) + 1)
+    for k in needs:
+        if k < 0:
+            saved[-1] = result
+            continue
+        value = values[k]
+        if isinstance(value, Recorded):
+            value = snapshot(value)
+        saved[k] = value
+        if isinstance(args[k], Recorded):
+            keep(saved, k, args[k])
+    return saved
+
+
+def _record_tuple(
+    op: Op,
+    tape: Tape,
+    results: tuple[Any, ...],
+    args: Any,
+    values: list[Any],
+    inputs: tuple[Node | None, ...],
+    params: dict[str, Any],
+    mask: int,
+) -> tuple[Any, ...]:
+    metas = [type_of(r) or (np.shape(r), np.asarray(r).dtype) for r in results]
+    shapes = tuple(m[0] for m in metas)
+    dtypes = tuple(m[1] for m in metas)
+    saved = _save(op, args, values, tuple(results), mask)
+    node = Node(op, inputs, params or None, saved, shapes, dtypes)
+    tape.append(node)
+    arrays: list[Any] = []
+    for k, result in enumerate(results):
+        if dtypes[k].kind not in "fc":
+            arrays.append(result)
+            continue
+        part = Node(project_result, (node,), {"k": k}, None, shapes[k], dtypes[k])
+        tape.append(part)
+        arrays.append(Recorded._class(result, tape, part))
+    return tuple(arrays)
+
+
+def _wrap_constants(result: Any) -> Any:
+    if type(result) is tuple:
+        return tuple(_wrap_constants(r) for r in result)
+    if type(result) is np.ndarray and result.dtype.kind in "fc":
+        return Recorded._class(result, None, None, [])
+    return result
+
+
+def _note_view(op: Op, params: dict[str, Any], x: Any, value: Any, array: Recorded) -> None:
+    """If NumPy answered with a view, make ``array`` one."""
+    result = array._value
+    if isinstance(result, Recorded):
+        if type(result._cell) is not View:
+            return
+    elif type(result) is not np.ndarray or not np.may_share_memory(result, value):
+        return
+    step: Path
+    if op is getitem:
+        step = (("index", params["index"]),)
+    elif op.name == "reshape":
+        step = (("reshape", params["shape"]),)
+    elif op.name == "permute":
+        step = (("permute", params["axes"]),)
+    elif op is read:
+        step = params["path"]
+    else:
+        step = ((op.name, None),)
+    as_view(array, x, step)
+
+
+def as_view(array: Recorded, x: Recorded, step: Path) -> None:
+    """Declare ``array`` the part of ``x`` at ``step``."""
+    cell = x._cell
+    if type(cell) is View:
+        base, path = cell.base, cell.path + step
+        if array._node is not None:
+            # Cotangents go straight to the array that owns the memory.
+            array._node.op, array._node.inputs = read, (base._node,)
+            array._node.params = {"path": path}
+    else:
+        base, path = x, step
+    array._cell = View(base, path, base._node, base._value)
+
+
+_PLAIN = frozenset({float, int, np.float64, np.ndarray, np.float32, np.int64, complex})
+_CONSTANT = (np.ndarray, np.generic, bool)
+
+
+def unary(op: Op, evaluate: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return the method that applies a one-operand operation by ``evaluate``."""
+
+    def method(x: Recorded) -> Any:
+        tape = x._tape
+        if tape is None or x._cell is not None or op.rule is ZERO:
+            return record(op, (x,), {})
+        value = x._value
+        result = evaluate(value)
+        meta = type_of(result)
+        if meta is None:
+            return result
+        saved = _save(op, (x,), [value], result, 1) if op.rule.needs[1] else None
+        node = Node(op, (x._node,), None, saved, *meta)
+        tape.append(node)
+        return Recorded._class(result, tape, node)
+
+    return method
+
+
+def binary(op: Op, evaluate: Callable[[Any, Any], Any]) -> tuple[Callable, Callable]:
+    """Return the methods that apply a two-operand operation by ``evaluate``, and reflected.
+
+    ``evaluate`` is Python's operator, which on Python numbers keeps them Python numbers.
+    """
+
+    def apply(tape: Tape, a: Any, b: Any, av: Any, bv: Any, inputs: Any, mask: int) -> Any:
+        result = evaluate(av, bv)
+        meta = type_of(result)
+        if meta is None:
+            return result
+        needs = op.rule.needs[mask]
+        saved = None
+        if needs:
+            saved = [None, None, None]
+            for k in needs:
+                if k == 0:
+                    saved[0] = av if type(av) in _PLAIN else snapshot(av)
+                    if isinstance(a, Recorded) and a._cell is not None:
+                        keep(saved, 0, a)
+                elif k == 1:
+                    saved[1] = bv if type(bv) in _PLAIN else snapshot(bv)
+                    if isinstance(b, Recorded) and b._cell is not None:
+                        keep(saved, 1, b)
+                else:
+                    saved[2] = result
+        node = Node(op, inputs, None, saved, *meta)
+        tape.append(node)
+        return Recorded._class(result, tape, node)
+
+    def forward(x: Recorded, y: Any) -> Any:
+        if type(x._cell) is View:
+            current(x)
+        tape = x._tape
+        if isinstance(y, Recorded):
+            if type(y._cell) is View:
+                current(y)
+            other = y._tape
+            if other is tape:
+                if tape is None:
+                    return _wrap_constants(evaluate(x._value, y._value))
+                return apply(tape, x, y, x._value, y._value, (x._node, y._node), 3)
+            if tape is None or (other is not None and other.level > tape.level):
+                xv = x._value if tape is None else x
+                return apply(other, x, y, xv, y._value, (None, y._node), 2)  # type: ignore[arg-type]
+            yv = y._value if other is None else y
+            return apply(tape, x, y, x._value, yv, (x._node, None), 1)
+        if type(y) in _PLAIN or isinstance(y, _CONSTANT):
+            if tape is None:
+                return _wrap_constants(evaluate(x._value, y))
+            return apply(tape, x, y, x._value, y, (x._node, None), 1)
+        if isinstance(y, (list, tuple)):
+            return forward(x, FUNCTIONS[np.array](y))
+        return NotImplemented
+
+    def reflected(x: Recorded, y: Any) -> Any:
+        if type(x._cell) is View:
+            current(x)
+        tape = x._tape
+        if type(y) in _PLAIN or isinstance(y, _CONSTANT):
+            if tape is None:
+                return _wrap_constants(evaluate(y, x._value))
+            return apply(tape, y, x, y, x._value, (None, x._node), 2)
+        if isinstance(y, (list, tuple)):
+            y = FUNCTIONS[np.array](y)
+            return evaluate(y, x)
+        return NotImplemented
+
+    return forward, reflected

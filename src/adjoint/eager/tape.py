@@ -1,0 +1,77 @@
+"""The tape: a block that is being recorded."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any, NoReturn
+
+import numpy as np
+
+from adjoint.errors import EscapedValueError
+from adjoint.ir import Block, Node
+
+__all__ = ["Tape", "type_of"]
+
+_levels = itertools.count(1)
+
+F64 = np.dtype(np.float64)
+C128 = np.dtype(np.complex128)
+_SCALARS: dict[type, tuple[tuple[()], np.dtype]] = {
+    float: ((), F64),
+    np.float64: ((), F64),
+    np.float32: ((), np.dtype(np.float32)),
+    complex: ((), C128),
+    np.complex128: ((), C128),
+    np.complex64: ((), np.dtype(np.complex64)),
+}
+_INEXACT = frozenset("fc")
+
+
+def type_of(value: Any) -> tuple[tuple[int, ...], np.dtype] | None:
+    """Return shape and dtype of a value, or None if values of its type have no derivative."""
+    found = _SCALARS.get(type(value))
+    if found is not None:
+        return found
+    dtype = getattr(value, "dtype", None)
+    if dtype is not None and dtype.kind in _INEXACT:
+        return value.shape, dtype
+    return None
+
+
+class Tape:
+    """A block under recording.
+
+    Attributes
+    ----------
+    level : int
+        Later tapes are inner ones: an operation on values of several tapes is recorded on the one
+        of the highest level, where the values of the others are constants.
+    block : Block
+    append : callable
+        Records a node. Once the tape is closed it raises: a traced value has outlived its trace.
+    """
+
+    __slots__ = ("append", "block", "level")
+
+    def __init__(self) -> None:
+        self.level = next(_levels)
+        self.block = Block()
+        self.append = self.block.nodes.append
+
+    def close(self) -> None:
+        """End the recording; the block can be walked as often as one likes."""
+        self.append = _refuse
+
+    @property
+    def open(self) -> bool:
+        """Whether values of this tape may still be used."""
+        return self.append is not _refuse
+
+
+def _refuse(node: Node) -> NoReturn:
+    raise EscapedValueError(
+        f"a traced value was used (in {node.op.name if node.op else 'a parameter'!r}) after the "
+        "derivative it belongs to had been computed. It was kept in a global, an attribute, a "
+        "default argument or a generator; return it from the function (has_aux=True gives plain "
+        "values), or keep `ad.stop_gradient(value)` instead."
+    )

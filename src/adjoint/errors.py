@@ -1,0 +1,45 @@
+"""Every exception that `adjoint` raises.
+
+All of them derive from `AdjointError`, and each also derives from the built-in exception that a
+NumPy user would expect for the same mistake, so that existing ``except`` clauses keep working.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AdjointError",
+    "EscapedValueError",
+    "InputError",
+    "NoRuleError",
+    "NonDifferentiableError",
+    "RuleError",
+    "TracingError",
+]
+
+
+class AdjointError(Exception):
+    """Base class of all errors raised by `adjoint`."""
+
+
+class InputError(AdjointError, ValueError):
+    """An argument of a transformation has the wrong shape, structure or value."""
+
+
+class NonDifferentiableError(AdjointError, TypeError):
+    """A derivative was asked of something that has none (an integer, a string, a boolean)."""
+
+
+class TracingError(AdjointError, TypeError):
+    """A traced value met code that cannot carry its derivative."""
+
+
+class EscapedValueError(AdjointError, RuntimeError):
+    """A traced value was used after the transformation that made it had ended."""
+
+
+class NoRuleError(AdjointError, NotImplementedError):
+    """A function of a traced value has no derivative rule."""
+
+
+class RuleError(AdjointError, RuntimeError):
+    """A derivative rule returned something of the wrong shape or type."""

@@ -1,0 +1,306 @@
+"""What a call in rewritten code reaches.
+
+`resolve` is the hook: it is given what is to be called and returns what is called in its place.
+It does not make the call, so it costs no packing of arguments and no frame, and the answer is
+remembered by the identity of what was asked about.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import weakref
+from collections.abc import Callable
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+from adjoint.frontend.build import is_rewritten
+from adjoint.frontend.policy import is_user_code
+from adjoint.frontend.rewrite import EAGER, rewritten_function, with_code
+from adjoint.frontend.values import contains_traced, makes_arrays, own_result
+
+replacements: dict[Any, Callable[..., Any]] = {}
+"""Functions and classes, and what is called in their place.  Filled by `register`."""
+
+type_replacements: dict[type, Callable[..., Any]] = {}
+"""Types of callables: ``impl(obj, *args, **kwargs)`` is called in place of ``obj(...)``."""
+
+# The id of a callable → what to call:
+#   a callable                    its replacement,
+#   _ITSELF                       the object, which a table must not keep alive,
+#   (code, defaults, function)    the rewritten function, while these are its code and defaults.
+# An entry is there only while the object is: it is permanent, or a weak reference clears it.
+_ITSELF: Any = object()
+_known: dict[int, Any] = {}
+_guards: dict[int, Any] = {}
+_codes = EAGER.codes
+
+
+def register(fn: Any, implementation: Callable[..., Any]) -> None:
+    """Have rewritten code call `implementation` where it would call `fn`.
+
+    `fn` is recognised by identity and kept alive.  It may be a function, a class, a ufunc or any
+    other callable, but not a method: those of an instance are made anew each time.
+    """
+    _known[id(fn)] = implementation
+    _guards[id(fn)] = fn
+    try:
+        replacements[fn] = implementation
+    except TypeError:  # unhashable: known by identity alone
+        pass
+
+
+def unregister(fn: Any) -> None:
+    """Undo `register`."""
+    _known.pop(id(fn), None)
+    _guards.pop(id(fn), None)
+    try:
+        replacements.pop(fn, None)
+    except TypeError:
+        pass
+
+
+def register_type(kind: type, implementation: Callable[..., Any]) -> None:
+    """Have rewritten code call ``implementation(obj, ...)`` for callables `obj` of this type."""
+    type_replacements[kind] = implementation
+
+
+def resolve(fn: Any) -> Any:
+    """Return what rewritten code calls in place of `fn`: a replacement, a rewritten function, or
+    `fn` itself."""
+    found = _known.get(id(fn))
+    if found is _ITSELF:
+        return fn
+    if found is None:
+        return _resolve(fn)
+    if type(found) is tuple:
+        # A notebook's autoreload exchanges the code of living functions.
+        code, defaults, function = found
+        return function if code is fn.__code__ and defaults is fn.__defaults__ else _resolve(fn)
+    return found
+
+
+def owned(fn: Any) -> Any:
+    """Do as `resolve` for a call whose result is stored into: arrays that it makes are adopted."""
+    function = resolve(fn)
+    if function is fn and makes_arrays(fn):
+        return functools.partial(own_result, fn)
+    return function
+
+
+def call(fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """Call `fn` as rewritten code would."""
+    return resolve(fn)(*args, **kwargs)
+
+
+def _resolve(fn: Any) -> Any:
+    kind = type(fn)
+    if kind is BuiltinFunctionType:
+        return _resolve_builtin(fn)
+    if kind is MethodType:
+        function = resolve(fn.__func__)
+        return fn if function is fn.__func__ else MethodType(function, fn.__self__)
+    if kind is FunctionType:
+        # Of the functions that get here again and again, those with closures are the most.
+        entry = _codes.get(id(fn.__code__))
+        if entry is not None and type(entry[1]) is CodeType and fn.__closure__ is not None:
+            return with_code(fn, entry[1])
+        return _resolve_function(fn)
+    try:
+        implementation = type_replacements.get(kind)
+    except TypeError:  # a metaclass without a hash
+        implementation = None
+    if implementation is not None:
+        return functools.partial(implementation, fn)
+    if issubclass(kind, type):
+        return _resolve_class(fn)
+    if kind is functools.partial:
+        function = resolve(fn.func)
+        if function is fn.func:
+            return fn
+        return functools.partial(function, *fn.args, **fn.keywords)
+    if kind is functools._lru_cache_wrapper:
+        return functools.partial(_call_cached, fn)
+    method = getattr(kind, "__call__", None)  # noqa: B004
+    if type(method) is FunctionType:
+        function = resolve(method)
+        return fn if function is method else MethodType(function, fn)
+    _remember(fn, _ITSELF)
+    return fn
+
+
+# ------------------------------------------------------------------------------------ functions
+
+
+def _resolve_function(fn: FunctionType) -> Any:
+    if is_rewritten(fn.__code__, EAGER.hooks):  # it was defined in rewritten code
+        return fn
+    if id(fn.__code__) not in _codes and not is_user_code(fn):
+        special = _resolve_library_function(fn)
+        if special is not None:
+            return special
+        _remember(fn, _ITSELF)
+        return fn
+    function = rewritten_function(fn, EAGER)
+    if fn.__closure__ is None and _has_live_module(fn):
+        # The rewritten function holds the globals, and so `fn`, alive: as the module does anyway.
+        _remember(fn, _ITSELF if function is fn else (fn.__code__, fn.__defaults__, function))
+    return function
+
+
+def _has_live_module(fn: FunctionType) -> bool:
+    name = fn.__globals__.get("__name__")
+    module = sys.modules.get(name) if isinstance(name, str) else None
+    return module is not None and getattr(module, "__dict__", None) is fn.__globals__
+
+
+def _resolve_library_function(fn: FunctionType) -> Any:
+    """Decorators of the standard library hide the user's function in a closure of theirs."""
+    if fn.__globals__ is functools.__dict__ and hasattr(fn, "dispatch"):
+        return functools.partial(_call_singledispatch, fn)
+    wrapped = getattr(fn, "__wrapped__", None)
+    if fn.__globals__.get("__name__") == "contextlib" and type(wrapped) is FunctionType:
+        inner = resolve(wrapped)
+        if inner is not wrapped and fn.__closure__:
+            cells = tuple(
+                type(cell)(inner) if cell.cell_contents is wrapped else cell
+                for cell in fn.__closure__
+            )
+            return FunctionType(fn.__code__, fn.__globals__, fn.__name__, fn.__defaults__, cells)
+    return None
+
+
+def _call_singledispatch(fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+    if not args:
+        return fn(**kwargs)  # its own TypeError
+    return resolve(fn.dispatch(args[0].__class__))(*args, **kwargs)
+
+
+def _call_cached(fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """Call a function under `functools.cache`: traced values go past the cache."""
+    if contains_traced((args, kwargs)):
+        return resolve(fn.__wrapped__)(*args, **kwargs)
+    return fn(*args, **kwargs)
+
+
+# -------------------------------------------------------------------------------------- classes
+
+
+def _resolve_class(cls: type) -> Any:
+    if not _runs_user_code(cls):
+        _remember(cls, _ITSELF)
+        return cls
+    return MethodType(_construct, cls)
+
+
+def _runs_user_code(cls: type) -> bool:
+    """Whether making an instance runs Python functions that should be rewritten."""
+    if type(cls).__call__ is not type.__call__:  # its metaclass decides what a call does
+        return False
+    return any(
+        type(function) is FunctionType and resolve(function) is not function
+        for function in (cls.__init__, cls.__new__, getattr(cls, "__post_init__", None))
+    )
+
+
+def _construct(cls: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """Do what ``type.__call__`` does, with the user's functions rewritten."""
+    new = cls.__new__
+    if new is object.__new__ and cls.__init__ is not object.__init__:
+        instance = new(cls)
+    else:
+        instance = resolve(new)(cls, *args, **kwargs)
+    actual = type(instance)
+    if not issubclass(actual, cls):
+        return instance
+    post_init = getattr(actual, "__post_init__", None)
+    attributes = getattr(instance, "__dict__", None)
+    if type(post_init) is FunctionType and attributes is not None:
+        # A dataclass's generated __init__ has no source and looks this up on the instance.
+        attributes["__post_init__"] = MethodType(resolve(post_init), instance)
+        try:
+            result = resolve(actual.__init__)(instance, *args, **kwargs)
+        finally:
+            attributes.pop("__post_init__", None)
+    else:
+        result = resolve(actual.__init__)(instance, *args, **kwargs)
+    if result is not None:
+        raise TypeError(f"__init__() should return None, not '{type(result).__name__}'")
+    return instance
+
+
+# ------------------------------------------------------------------------------------- builtins
+
+
+def _resolve_builtin(fn: Any) -> Any:
+    owner = fn.__self__
+    if owner is None or type(owner) is ModuleType:
+        _remember(fn, _ITSELF)
+    elif type(owner) is list and fn.__name__ == "sort":
+        return functools.partial(_call_with_functions, fn, (), ("key",))
+    return fn
+
+
+def _call_with_functions(
+    fn: Any, positions: tuple[int, ...], names: tuple[str, ...], /, *args: Any, **kwargs: Any
+) -> Any:
+    """Call `fn` with the function arguments at these places resolved."""
+    if positions:
+        args = tuple(
+            resolve_argument(argument) if i in positions else argument
+            for i, argument in enumerate(args)
+        )
+    for name in names:
+        if name in kwargs:
+            kwargs[name] = resolve_argument(kwargs[name])
+    return fn(*args, **kwargs)
+
+
+def resolve_argument(value: Any) -> Any:
+    """Resolve a function, or a list of functions, that is passed to another."""
+    if type(value) is list or type(value) is tuple:
+        return type(value)(map(resolve_argument, value))
+    return resolve(value) if callable(value) else value
+
+
+def register_higher_order(fn: Any, positions: tuple[int, ...], names: tuple[str, ...]) -> None:
+    """Declare which arguments of a function are functions, to be resolved before it is called."""
+    register(fn, functools.partial(_call_with_functions, fn, positions, names))
+
+
+# ------------------------------------------------------------------------------------ the memory
+
+
+def _remember(fn: Any, target: Any) -> None:
+    if _guard(fn):
+        _known[id(fn)] = target
+
+
+def _guard(fn: Any) -> bool:
+    """See to it that what is known of `fn` is forgotten when it dies."""
+    key = id(fn)
+    try:
+        _guards[key] = weakref.ref(fn, functools.partial(_forget, key))
+    except TypeError:  # NumPy's functions are not weakly referable
+        if not _is_module_attribute(fn):
+            return False
+        _guards[key] = fn
+    return True
+
+
+def _forget(key: int, reference: Any) -> None:
+    _known.pop(key, None)
+    _guards.pop(key, None)
+
+
+def _is_module_attribute(fn: Any) -> bool:
+    """Whether `fn` is reached through a module of its library, and so lives as long as that."""
+    name = getattr(fn, "__name__", None)
+    if not isinstance(name, str):
+        return False
+    modules = (getattr(fn, "__module__", None), "numpy", "scipy.special")
+    return any(
+        getattr(sys.modules.get(module), name, None) is fn
+        for module in modules
+        if isinstance(module, str)
+    )

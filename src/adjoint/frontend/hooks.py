@@ -1,0 +1,39 @@
+"""The hooks of the eager flavour, in one place, and how other layers fill them.
+
+`register`, `register_type` and `register_higher_order` say what calls reach; `configure` says what
+stores and adoption do.  `resolve` is what a transformation applies to the function it is given.
+"""
+
+from __future__ import annotations
+
+from adjoint.frontend import calls, values
+from adjoint.frontend.calls import (
+    call,
+    register,
+    register_higher_order,
+    register_type,
+    replacements,
+    resolve,
+    resolve_argument,
+    type_replacements,
+    unregister,
+)
+from adjoint.frontend.policy import never_rewritten
+from adjoint.frontend.rewrite import EAGER
+from adjoint.frontend.values import configure, contains_traced
+
+__all__ = [
+    "call", "configure", "contains_traced", "never_rewritten", "register",
+    "register_higher_order", "register_type", "replacements", "resolve", "resolve_argument",
+    "type_replacements", "unregister",
+]  # fmt: skip
+
+# The names that `transform` writes into rewritten code.
+vars(EAGER.hooks).update(
+    resolve=calls.resolve,
+    owned=calls.owned,
+    target=values.target,
+    addend=values.addend,
+    own=values.own,
+    own_item=values.own_item,
+)

@@ -1,0 +1,214 @@
+"""The eager flavour's rewriting: calls, stores, and the adoption of plain arrays.
+
+======================  ==============================================
+the user's text         what runs
+======================  ==============================================
+``f(x, *a, k=v)``       ``H.resolve(f)(x, *a, k=v)``
+``a[i] = v``            ``H.target(a)[i] = v``
+``a[i] += v``           ``H.target(a)[i] += v``
+``a += v``              ``a += H.addend(a, v)``
+``c = A * B``           ``c = H.own(A * B)``, if `c` is stored into
+``c = f(x)``            ``c = H.owned(f)(x)``, if `c` is stored into
+``c = A[i]``            ``c = H.own_item(A, i)``, if `c` is stored into
+======================  ==============================================
+
+A hook chooses or checks an object; the call, the store and the operator are Python's own.  So the
+order of evaluation is Python's, tracebacks have no frames of ours, and what looks at its caller's
+frame (``locals()``, ``warnings.warn``, a debugger) sees the user's function.
+
+Another flavour is another subclass of `Transformer`.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TypeVar
+
+from adjoint.frontend.adoption import stored_names
+from adjoint.frontend.build import HOOKS_CONSTANT, clone
+from adjoint.frontend.source import Definition, Located
+
+_Node = TypeVar("_Node", bound=ast.AST)
+_Function = TypeVar("_Function", ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+class Transformer(ast.NodeTransformer):
+    """Walks what belongs to a function's body, and makes hook expressions.
+
+    Annotations and type parameters are left as they are: they are looked at, not run.
+    """
+
+    def hook(self, name: str, *arguments: ast.expr, at: ast.AST) -> ast.Call:
+        """Return the expression ``H.name(*arguments)``, placed where `at` is."""
+        hooks = ast.copy_location(ast.Constant(value=HOOKS_CONSTANT), at)
+        function = ast.copy_location(ast.Attribute(value=hooks, attr=name, ctx=ast.Load()), at)
+        return ast.copy_location(ast.Call(func=function, args=list(arguments), keywords=[]), at)
+
+    def visit_all(self, nodes: list[_Node]) -> list[_Node]:
+        """Visit the nodes of a list, in place."""
+        nodes[:] = [self.visit(node) for node in nodes]
+        return nodes
+
+    def visit_FunctionDef(self, node: _Function) -> _Function:
+        self.visit_all(node.decorator_list)
+        self.visit(node.args)
+        self.visit_all(node.body)
+        return node
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AnnAssign:
+        node.target = self.visit(node.target)
+        if node.value is not None:
+            node.value = self.visit(node.value)
+        return node
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+        self.visit_all(node.decorator_list)
+        self.visit_all(node.bases)
+        self.visit_all(node.keywords)
+        self.visit_all(node.body)
+        return node
+
+    def visit_TypeAlias(self, node: ast.AST) -> ast.AST:
+        return node
+
+
+class EagerTransformer(Transformer):
+    """Makes the table above true."""
+
+    def __init__(self, stored: frozenset[str], imported: frozenset[str]) -> None:
+        self.stored = stored
+        self.imported = imported
+
+    # ------------------------------------------------------------------------------------ calls
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        return self._call(node, "resolve")
+
+    def _call(self, node: ast.Call, hook: str) -> ast.Call:
+        if isinstance(node.func, ast.Name) and node.func.id == "super":
+            self.generic_visit(node)
+            return node
+        function = node.func
+        base = getattr(function, "value", None)
+        node.func = self.hook(hook, self.visit(function), at=function)
+        self.visit_all(node.args)
+        self.visit_all(node.keywords)
+        if isinstance(function, ast.Attribute) and not (
+            isinstance(base, ast.Name) and base.id in self.imported
+        ):
+            _place_method_call(node, function)
+        return node
+
+    # ----------------------------------------------------------------------------------- stores
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.Subscript:
+        self.generic_visit(node)
+        if isinstance(node.ctx, ast.Store):
+            node.value = self.hook("target", node.value, at=node.value)
+        return node
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AugAssign:
+        target, value = node.target, self.visit(node.value)
+        if isinstance(target, ast.Name) and not isinstance(value, ast.Constant):
+            loaded = ast.copy_location(ast.Name(id=target.id, ctx=ast.Load()), target)
+            value = self.hook("addend", loaded, value, at=value)
+        node.target, node.value = self.visit(target), value
+        return node
+
+    # --------------------------------------------------------------------------------- adoption
+
+    def visit_Assign(self, node: ast.Assign) -> ast.Assign:
+        # All targets are bound to the one value.
+        wanted = any(self._is_stored(target) for target in node.targets)
+        node.value = self._bound(node.value, node.targets[0], wanted)
+        self.visit_all(node.targets)
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AnnAssign:
+        if node.value is not None:
+            node.value = self._bound(node.value, node.target, self._is_stored(node.target))
+        node.target = self.visit(node.target)
+        return node
+
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.NamedExpr:
+        node.value = self._bound(node.value, node.target, self._is_stored(node.target))
+        return node
+
+    def _is_stored(self, target: ast.AST) -> bool:
+        match target:
+            case ast.Name():
+                return target.id in self.stored
+            case ast.Attribute():
+                return "." + target.attr in self.stored
+            case ast.Tuple() | ast.List():
+                return any(map(self._is_stored, target.elts))
+            case ast.Starred():
+                return self._is_stored(target.value)
+        return False
+
+    def _bound(self, value: ast.expr, target: ast.expr, wanted: bool) -> ast.expr:
+        """Visit an expression that is bound to `target`, adopting its value if `wanted`."""
+        if not wanted:
+            return self.visit(value)
+        match value:
+            case ast.BinOp() | ast.UnaryOp(op=ast.USub() | ast.UAdd() | ast.Invert()):
+                # Arithmetic on arrays always gives a new array.
+                return self.hook("own", self.visit(value), at=value)
+            case ast.Call():
+                return self._call(value, "owned")
+            case ast.Subscript():
+                self.generic_visit(value)
+                if not _has_slice(value.slice):
+                    return self.hook("own_item", value.value, value.slice, at=value)
+            case ast.IfExp():
+                value.test = self.visit(value.test)
+                value.body = self._bound(value.body, target, True)
+                value.orelse = self._bound(value.orelse, target, True)
+            case ast.Tuple() | ast.List() if (
+                isinstance(target, ast.Tuple | ast.List)
+                and len(target.elts) == len(value.elts)
+                and not any(isinstance(e, ast.Starred) for e in (*target.elts, *value.elts))
+            ):
+                value.elts = [
+                    self._bound(element, name, self._is_stored(name))
+                    for element, name in zip(value.elts, target.elts)
+                ]
+            case _:
+                return self.visit(value)
+        return value
+
+
+def _has_slice(index: ast.expr) -> bool:
+    """Whether an index is written with slices (the value is a view, or awkward to pass on)."""
+    elements = index.elts if isinstance(index, ast.Tuple) else [index]
+    return any(isinstance(element, ast.Slice | ast.Starred) for element in elements)
+
+
+def _place_method_call(call: ast.Call, method: ast.Attribute) -> None:
+    """Give a call written over several lines the line that Python reports for a method call.
+
+    ``obj<newline>.name(x)`` is reported at the line of ``.name``.  Python does so only where it
+    compiles the attribute and the call together; the call of a hook's result is compiled apart.
+    """
+    plain = not any(isinstance(a, ast.Starred) for a in call.args) and all(
+        keyword.arg is not None for keyword in call.keywords
+    )
+    if plain and method.end_lineno is not None and method.lineno != method.end_lineno:
+        call.lineno = method.end_lineno
+        call.col_offset = max(0, (method.end_col_offset or 0) - len(method.attr))
+
+
+def eager(located: Located) -> Definition:
+    """Return a rewritten copy of a definition.  Its defaults and decorators are not looked at."""
+    node = clone(located.node)
+    transformer = EagerTransformer(stored_names(node), located.imported)
+    if isinstance(node, ast.Lambda):
+        node.body = transformer.visit(node.body)
+    else:
+        transformer.visit_all(node.body)
+    return node

@@ -1,0 +1,9 @@
+"""The graph: what running a function on traced values records.
+
+This folder exists so that everything else reads or writes one data structure. It knows nothing of
+derivatives, of NumPy's functions or of Python source.
+"""
+
+from adjoint.ir.core import Block, Node
+
+__all__ = ["Block", "Node"]

@@ -1,0 +1,97 @@
+"""Nodes and blocks: the graph's grammar.
+
+::
+
+    block  ::=  parameters, then nodes in the order in which they were recorded
+    node   ::=  value = operation(input, ..., name=parameter, ...)
+    input  ::=  an earlier node, or None where the operand was a constant
+
+A graph is in static single assignment form: a node is one operation and, at the same time, the one
+value that it defines. An operation with several results defines a tuple; ``project`` nodes take it
+apart. A node never changes what it means: an item assignment is an ``update`` node, a new value.
+
+A node does not hold its value. It holds what the derivative rules asked for (``saved``), so that
+everything else is freed as soon as the user's program lets go of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from adjoint.ops.registry import Op
+
+__all__ = ["Block", "Node"]
+
+
+class Node:
+    """One operation and the value that it defines.
+
+    Attributes
+    ----------
+    op : Op or None
+        The operation; None for a parameter of the block.
+    inputs : tuple of Node or None
+        One entry an operand; None for an operand that is constant in this graph.
+    params : dict or None
+        What is fixed: an axis, an index, a shape.
+    saved : list or None
+        The operands' values and, in the last place, the result's value; None where no rule needs
+        the value.
+    shape, dtype :
+        Of the value; tuples of them for an operation with several results.
+    """
+
+    __slots__ = ("dtype", "inputs", "op", "params", "saved", "shape")
+
+    def __init__(
+        self,
+        op: Op | None,
+        inputs: tuple[Node | None, ...],
+        params: dict[str, Any] | None,
+        saved: list[Any] | None,
+        shape: tuple[int, ...] | tuple[tuple[int, ...], ...],
+        dtype: np.dtype | tuple[np.dtype, ...],
+    ) -> None:
+        self.op = op
+        self.inputs = inputs
+        self.params = params
+        self.saved = saved
+        self.shape = shape
+        self.dtype = dtype
+
+    def __repr__(self) -> str:
+        name = self.op.name if self.op is not None else "parameter"
+        return f"<{name}: {self.dtype}{list(self.shape)}>"
+
+
+class Block:
+    """Nodes in the order in which they were recorded.
+
+    Attributes
+    ----------
+    nodes : list of Node
+        Parameters included; each node comes after its inputs.
+    stores : bool
+        Whether any node overwrites a part of an earlier value (``update``, ``index_add``).
+    """
+
+    __slots__ = ("nodes", "stores")
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.stores = False
+
+    def text(self) -> str:
+        """Return the block as text, one line a node."""
+        names: dict[Node, str] = {}
+        lines = []
+        for k, node in enumerate(self.nodes):
+            names[node] = f"%{k}"
+            operands = ["const" if i is None else names[i] for i in node.inputs]
+            operands += [f"{key}={value!r}" for key, value in (node.params or {}).items()]
+            name = node.op.name if node.op is not None else "parameter"
+            lines.append(f"%{k}: {node.dtype}{list(node.shape)} = {name}({', '.join(operands)})")
+        return "\n".join(lines)

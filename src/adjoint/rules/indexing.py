@@ -1,0 +1,80 @@
+"""Derivatives of reading and storing parts of arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from adjoint.ops import indexing as ix
+from adjoint.ops.registry import Traced
+from adjoint.rules.cotangents import At, Handed
+from adjoint.rules.derive import linear, store
+
+linear(ix.getitem, lambda ct, index: At((("index", index),), ct))
+linear(ix.read, lambda ct, path: At(path, ct))
+
+
+def _part(ct: Any, path: ix.Path) -> Any:
+    part = ix.follow(ct, path)
+    return part.copy() if isinstance(part, Traced) else np.array(part)[()]
+
+
+def _last_writers(shape: tuple[int, ...], path: ix.Path) -> Any:
+    """Tell which entries of a stored value are still there after ``x[path] = value``.
+
+    An index array may name an element twice; the last entry stays, and it alone gets a cotangent.
+    """
+    kind, index = path[-1]
+    if kind != "index" or ix.is_basic(index) or ix._names_each_once(index):
+        return None
+    who = np.empty(shape, np.intp)
+    part = ix.follow(who, path)
+    mine = np.arange(part.size).reshape(part.shape)
+    ix.overwrite(who, path, mine)
+    return ix.follow(who, path) == mine
+
+
+def _update_jvp(tangents: Any, node: Any) -> Any:
+    x_dot, value_dot = tangents
+    path = node.params["path"]
+    if isinstance(value_dot, Traced) and not isinstance(x_dot, Traced):
+        x_dot = value_dot._constant(x_dot)
+    ix.overwrite(x_dot, path, 0 if value_dot is None else value_dot)
+    return x_dot
+
+
+def _update_vjp(ct: Any, node: Any) -> tuple[Any, Any]:
+    path = node.params["path"]
+    value_bar = None
+    if node.inputs[1] is not None:
+        value_bar = _part(ct, path)
+        stays = _last_writers(node.shape, path)
+        if stays is not None:
+            value_bar = value_bar * stays
+    if node.inputs[0] is None:
+        return None, value_bar
+    ix.overwrite(ct, path, 0)
+    return Handed(ct), value_bar
+
+
+def _index_add_jvp(tangents: Any, node: Any) -> Any:
+    x_dot, value_dot = tangents
+    if value_dot is None:
+        return x_dot
+    if isinstance(value_dot, Traced) and not isinstance(x_dot, Traced):
+        x_dot = value_dot._constant(x_dot)
+    if isinstance(x_dot, Traced):
+        x_dot._add_at(node.params["path"], value_dot)
+    else:
+        ix.add_at(x_dot, node.params["path"], value_dot)
+    return x_dot
+
+
+def _index_add_vjp(ct: Any, node: Any) -> tuple[Any, Any]:
+    value_bar = _part(ct, node.params["path"]) if node.inputs[1] is not None else None
+    return Handed(ct), value_bar
+
+
+store(ix.update, _update_jvp, _update_vjp)
+store(ix.index_add, _index_add_jvp, _index_add_vjp)

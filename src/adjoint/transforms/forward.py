@@ -1,0 +1,112 @@
+"""The forward walk: tangents from the inputs of a block to its results.
+
+Operations whose operands have no tangent have none either, and are skipped. An item assignment
+works in place on the tangent of the array when no later operation reads the older value.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from adjoint.ir import Block, Node
+from adjoint.ops.registry import Traced
+from adjoint.ops.structural import broadcast_to, project
+from adjoint.transforms.transpose import transpose
+
+__all__ = ["forward_walk"]
+
+Dots = dict[Node, Any]
+
+
+def forward_walk(block: Block, dots: Dots) -> Dots:
+    """Push tangents forward through ``block``.
+
+    Parameters
+    ----------
+    block : Block
+    dots : dict
+        Tangents of the parameters; the caller's own dictionary, extended.
+
+    Returns
+    -------
+    dict
+        Tangents of every node that depends on those parameters.
+    """
+    read_later = _read_after_store(block)
+    owned: set[Node] = set()
+    for node in block.nodes:
+        op = node.op
+        if op is None:
+            continue
+        tangents = [None if i is None else dots.get(i) for i in node.inputs]
+        if all(t is None for t in tangents):
+            continue
+        rule = op.rule
+        if rule.consumes:
+            x = node.inputs[0]
+            if tangents[0] is None:
+                tangents[0] = np.zeros(node.shape, node.dtype)
+            elif x not in owned or node in read_later:
+                tangents[0] = _copy(tangents[0])
+            owned.add(node)
+        elif owned and not op.views:
+            owned.difference_update(i for i in node.inputs if i is not None)
+        if rule.push is not None:
+            dot = rule.push(tangents, node)
+        else:
+            dot = _push_by_transposition(tangents, node)
+        if op.results:
+            dots[node] = dot
+            continue
+        if dot is None:
+            continue
+        if not hasattr(dot, "shape"):
+            dot = np.asarray(dot, node.dtype)[()]
+        if dot.shape != node.shape:
+            dot = broadcast_to(dot, shape=node.shape)
+        if dot.dtype != node.dtype:
+            dot = project(dot, node.dtype)
+        if op.views and block.stores:
+            dot = _copy(dot)
+        dots[node] = dot
+    return dots
+
+
+def _read_after_store(block: Block) -> set[Node]:
+    """Return the stores whose overwritten value is read again by a later operation."""
+    if not block.stores:
+        return set()
+    seen: set[Node] = set()
+    result: set[Node] = set()
+    for node in reversed(block.nodes):
+        if node.op is not None and node.op.rule.consumes and node.inputs[0] in seen:
+            result.add(node)
+        seen.update(i for i in node.inputs if i is not None)
+    return result
+
+
+def _push_by_transposition(tangents: list[Any], node: Node) -> Any:
+    """Return the jvp of an operation that only has a vjp: the transpose of the vjp."""
+    rule = node.op.rule
+    active = [k for k, t in enumerate(tangents) if t is not None]
+
+    def pull(ct: tuple[Any, ...], node: Node) -> Any:
+        ct = ct if node.op.results else ct[0]
+        if rule.pull_all is not None:
+            cotangents = rule.pull_all(ct, node)
+        else:
+            cotangents = [p(ct, node) if p is not None else None for p in rule.pulls]
+        return tuple(cotangents[k] for k in active)
+
+    shapes = node.shape if node.op.results else (node.shape,)
+    dtypes = node.dtype if node.op.results else (node.dtype,)
+    pushed = transpose(
+        pull, node, tuple(tangents[k] for k in active), list(zip(shapes, dtypes, strict=True))
+    )
+    return tuple(pushed) if node.op.results else pushed[0]
+
+
+def _copy(x: Any) -> Any:
+    return x.copy() if isinstance(x, Traced) else np.array(x)

@@ -1,0 +1,151 @@
+"""The reverse walk: cotangents from the results of a block to its inputs.
+
+Last to first, each operation turns the cotangent of its result into cotangents of its operands, and
+they are added up. The walk owns the accumulators that it makes, and adds to those in place; an item
+assignment hands its accumulator on with the assigned part cleared. So reading or storing one element
+costs the same in the reverse sweep as in the program (Griewank & Walther, *Evaluating Derivatives*,
+2nd ed., section 3.3: the adjoint of an incremental statement is incremental).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from adjoint.errors import RuleError
+from adjoint.ir import Node
+from adjoint.ops.indexing import Path, add_at
+from adjoint.ops.registry import Traced
+from adjoint.ops.structural import project, unbroadcast
+from adjoint.rules.cotangents import At, Handed, Part
+from adjoint.transforms.transpose import transpose
+
+__all__ = ["reverse_walk"]
+
+Bars = dict[Node, Any]
+
+
+def reverse_walk(nodes: list[Node], bars: Bars) -> Bars:
+    """Pull cotangents back through ``nodes``.
+
+    Parameters
+    ----------
+    nodes : list of Node
+        In the order in which they were recorded.
+    bars : dict
+        Cotangents of the results; the caller's own dictionary, consumed.
+
+    Returns
+    -------
+    dict
+        Cotangents of the parameters that the results depend on.
+    """
+    owned: set[Node] = set()
+    ndarray = np.ndarray
+    for node in reversed(nodes):
+        op = node.op
+        if op is None:
+            continue
+        ct = bars.pop(node, None)
+        if ct is None:
+            continue
+        rule = op.rule
+        if op.results:
+            ct = _with_zeros(ct, node)
+        elif rule.consumes and node not in owned:
+            ct = _copy(ct)
+        pulls = rule.pulls
+        if pulls is None:
+            if rule.pull_all is not None:
+                pulled = rule.pull_all(ct, node)
+            else:
+                pulled = transpose(rule.push, node, ct)
+            for operand, g in zip(node.inputs, pulled, strict=True):
+                if operand is not None and g is not None:
+                    _add(bars, owned, operand, g, node)
+            continue
+        for operand, pull in zip(node.inputs, pulls, strict=True):
+            if operand is None or pull is None:
+                continue
+            g = pull(ct, node)
+            if (
+                type(g) is ndarray
+                and g.shape == operand.shape
+                and g.dtype is operand.dtype
+                and operand not in bars
+            ):
+                bars[operand] = g  # the most frequent case of _add, spelt out
+            else:
+                _add(bars, owned, operand, g, node)
+    return bars
+
+
+def _add(bars: Bars, owned: set[Node], operand: Node, g: Any, node: Node) -> None:
+    kind = type(g)
+    if kind is At:
+        _add_part(bars, owned, operand, g.path, g.value)
+        return
+    if kind is Part:
+        parts = bars.setdefault(operand, [None] * len(operand.shape))
+        held = parts[g.k]
+        parts[g.k] = g.value if held is None else held + g.value
+        return
+    handed = kind is Handed
+    if handed:
+        g = g.value
+    elif g is None:
+        return
+    try:
+        shape = g.shape
+    except AttributeError:
+        g = np.asarray(g, operand.dtype)
+        shape = g.shape
+    if shape != operand.shape:
+        if not node.op.rule.broadcasts:
+            raise RuleError(
+                f"the rule of {node.op.name!r} returned a cotangent of shape {shape} "
+                f"for an operand of shape {operand.shape}"
+            )
+        g = unbroadcast(g, operand.shape)
+    if g.dtype != operand.dtype:
+        g = project(g, operand.dtype)
+    held = bars.get(operand)
+    if held is None:
+        bars[operand] = g
+        if handed:
+            owned.add(operand)
+    elif operand in owned and type(held) is np.ndarray and not isinstance(g, Traced):
+        np.add(held, g, out=held)
+    else:
+        bars[operand] = held + g
+        owned.add(operand)
+
+
+def _add_part(bars: Bars, owned: set[Node], operand: Node, path: Path, value: Any) -> None:
+    held = bars.get(operand)
+    if held is None:
+        held = np.zeros(operand.shape, operand.dtype)
+    elif operand not in owned or not isinstance(held, (np.ndarray, Traced)):
+        held = _copy(held)
+    if isinstance(value, Traced) and not isinstance(held, Traced):
+        held = value._constant(held)
+    if not isinstance(held, Traced) and value.dtype.kind == "c" and held.dtype.kind != "c":
+        value = value.real
+    if isinstance(held, Traced):
+        held._add_at(path, project(value, operand.dtype))
+    else:
+        add_at(held, path, value)
+    bars[operand] = held
+    owned.add(operand)
+
+
+def _copy(x: Any) -> Any:
+    return x.copy() if isinstance(x, Traced) else np.array(x)
+
+
+def _with_zeros(parts: list[Any], node: Node) -> tuple[Any, ...]:
+    return tuple(
+        np.zeros(shape, dtype) if part is None else part
+        for part, shape, dtype in zip(parts, node.shape, node.dtype, strict=True)
+    )

@@ -1,0 +1,39 @@
+"""The transpose of a linear function: record it, walk it backwards.
+
+With it one of jvp and vjp is enough for a row of the derivative table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from adjoint.ir import Node
+
+__all__ = ["linear_pullback", "transpose"]
+
+linear_pullback: list[Callable] = []
+"""``(fn, [(shape, dtype), ...]) -> pullback of fn``; supplied by the tier that records."""
+
+
+def transpose(
+    fn: Callable[[Any, Node], Any],
+    node: Node,
+    ct: Any,
+    types: list[tuple[tuple[int, ...], Any]] | None = None,
+) -> list[Any]:
+    """Apply the transpose of the linear function ``xs -> fn(xs, node)`` to ``ct``.
+
+    Parameters
+    ----------
+    fn : callable
+        Linear in its first argument, a list with one entry an operand.
+    node : Node
+    ct : array or tuple of array
+        Cotangent of the result of ``fn``.
+    types : list of (shape, dtype), optional
+        Of the entries; without it they are the operands of ``node``, None where constant.
+    """
+    if types is None:
+        types = [(i.shape, i.dtype) if i is not None else None for i in node.inputs]
+    return linear_pullback[0](lambda xs: fn(xs, node), types)(ct)

@@ -1,0 +1,104 @@
+"""Pytrees: nested containers of arrays, taken apart and put together by `optree`.
+
+Dictionaries, lists, tuples, named tuples, ``None`` and the containers registered with `optree` are
+nodes; dataclass instances are nodes too (their classes are registered the first time one is seen).
+Everything else is a leaf.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import optree
+
+from adjoint.errors import InputError
+
+__all__ = ["flatten", "leaves_with_names", "map_leaves", "register", "structure", "unflatten"]
+
+NAMESPACE = "adjoint"
+Structure = optree.PyTreeSpec
+
+
+def _register_dataclass(cls: type) -> None:
+    fields = tuple(f.name for f in dataclasses.fields(cls))
+
+    def take_apart(value: Any) -> tuple[tuple[Any, ...], None, tuple[str, ...]]:
+        return tuple(getattr(value, name) for name in fields), None, fields
+
+    def put_together(_: None, children: Any) -> Any:
+        # Not through __init__: it may convert, compute or refuse what a transformation puts there.
+        value = object.__new__(cls)
+        for name, child in zip(fields, children, strict=True):
+            object.__setattr__(value, name, child)
+        return value
+
+    register(cls, take_apart, put_together)
+
+
+def register(cls: type, flatten_fn: Callable, unflatten_fn: Callable) -> None:
+    """Make instances of ``cls`` nodes of a pytree.
+
+    Parameters
+    ----------
+    cls : type
+        The container's class.
+    flatten_fn : callable
+        ``value -> (children, metadata)`` or ``(children, metadata, names)``.
+    unflatten_fn : callable
+        ``(metadata, children) -> value``.
+    """
+    try:
+        optree.register_pytree_node(cls, flatten_fn, unflatten_fn, namespace=NAMESPACE)
+    except ValueError:  # another thread was first
+        pass
+
+
+def flatten(tree: Any) -> tuple[list[Any], Structure]:
+    """Return the leaves of ``tree``, left to right, and its structure."""
+    while True:
+        leaves, spec = optree.tree_flatten(tree, namespace=NAMESPACE)
+        seen = {type(leaf) for leaf in leaves if dataclasses.is_dataclass(type(leaf))}
+        if not seen:
+            return leaves, spec
+        for cls in seen:
+            _register_dataclass(cls)
+
+
+def unflatten(spec: Structure, leaves: Any) -> Any:
+    """Put ``leaves`` back into the structure that `flatten` returned."""
+    return optree.tree_unflatten(spec, leaves)
+
+
+def structure(tree: Any) -> Structure:
+    """Return the structure of ``tree`` without its leaves."""
+    return flatten(tree)[1]
+
+
+def map_leaves(fn: Callable, tree: Any, *rest: Any) -> Any:
+    """Apply ``fn`` leaf by leaf to one tree, or to several of the same structure.
+
+    Raises
+    ------
+    InputError
+        If the structures differ.
+    """
+    leaves, spec = flatten(tree)
+    columns = [leaves]
+    for other in rest:
+        other_leaves, other_spec = flatten(other)
+        if other_spec != spec:
+            raise InputError(f"the trees have different structures: {spec} and {other_spec}")
+        columns.append(other_leaves)
+    return unflatten(spec, [fn(*row) for row in zip(*columns, strict=True)])
+
+
+def leaves_with_names(tree: Any) -> list[tuple[str, Any]]:
+    """Return ``(path, leaf)`` pairs; the path reads as Python, such as ``['w'][0]``."""
+    leaves, spec = flatten(tree)
+    accessors = optree.treespec_accessors(spec)
+    paths = [accessor.codify("") if len(accessor) else "" for accessor in accessors]
+    return list(zip(paths, leaves, strict=True))
+
+
