@@ -78,7 +78,7 @@ class Problem:
 
     def inexact(self, *xs: Any) -> tuple[Any, ...]:
         """Return those results that have a derivative."""
-        return tuple(y for y in _leaves(self.call(*xs)) if _is_inexact(y) or hasattr(y, "_node"))
+        return tuple(y for y in _leaves(self.call(*xs)) if has_derivative(y))
 
     def along(self, direction: Arrays) -> Callable[[float], Arrays]:
         """Return the results as a function of the distance along ``direction``."""
@@ -123,9 +123,16 @@ def ad_ready(p: Problem) -> Callable[..., Any]:
             args[k] = x
         results = p.case.fn(*args)
         results = list(results) if isinstance(results, (tuple, list)) else [results]
-        return tuple(y for y in results if np.iscomplexobj(y) or getattr(y, "dtype", np.dtype(type(y))).kind in "fc")
+        return tuple(y for y in results if has_derivative(y))
 
     return fn
+
+
+def has_derivative(y: Any) -> bool:
+    """Tell whether a result is of floating-point or complex numbers; works for traced ones too."""
+    if isinstance(y, (float, complex)):
+        return True
+    return isinstance(y, (np.ndarray, np.generic)) and y.dtype.kind in "fc"
 
 
 def check_second_order(case: Case) -> None:

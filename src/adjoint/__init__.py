@@ -1,6 +1,50 @@
-"""Automatic differentiation for the NumPy program you already have."""
+"""Automatic differentiation for the NumPy program you already have.
+
+>>> import numpy as np, adjoint as ad
+>>> def f(x):
+...     u = np.zeros(3)
+...     for k in range(3):
+...         u[k] = x[k] ** (k + 1)
+...     return np.sum(u)
+>>> ad.grad(f)(np.array([1.0, 2.0, 3.0]))
+array([ 1.,  4., 27.])
+"""
 
 from adjoint import numpy_api as _numpy_api  # noqa: F401  (fills the tables of NumPy's functions)
-from adjoint.api.derivatives import grad, jvp, linearize, value_and_grad, vjp
+from adjoint._version import __version__
+from adjoint.api.checkpoint import checkpoint
+from adjoint.api.checks import check_grads
+from adjoint.api.custom import custom_jvp, custom_vjp, stop_gradient
+from adjoint.api.derivatives import conjugate_grad, grad, jvp, linearize, value_and_grad, vjp
+from adjoint.api.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
+from adjoint.api.mapping import vmap
+from adjoint.api.returning import returning
+from adjoint.api.taylor import derivative, taylor
+from adjoint.errors import AdjointError
+from adjoint.tree import register as register_pytree_node
 
-__all__ = ["grad", "jvp", "linearize", "value_and_grad", "vjp"]
+__all__ = [
+    "AdjointError",
+    "__version__",
+    "check_grads",
+    "checkpoint",
+    "conjugate_grad",
+    "custom_jvp",
+    "custom_vjp",
+    "derivative",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
+    "jvp",
+    "linearize",
+    "register_pytree_node",
+    "returning",
+    "stop_gradient",
+    "taylor",
+    "value_and_grad",
+    "vjp",
+    "vmap",
+]

@@ -15,21 +15,19 @@ from typing import Any, NoReturn
 import numpy as np
 
 from adjoint import dispatch
+from adjoint.dispatch import is_active
 from adjoint.eager.recorded import Recorded, binary, raw, record, unary
 from adjoint.eager.stores import add_in_place, replace, store
 from adjoint.errors import TracingError
+from adjoint.frontend import hooks
 from adjoint.ops import elementwise as ew
 from adjoint.ops import linalg as la
 from adjoint.ops.indexing import Path, getitem
+from adjoint.ops.registry import UFUNCS, Op
 from adjoint.ops.structural import cast, copy, permute
 from adjoint.rules import table as _table  # noqa: F401  (gives the operations their rules)
 
 __all__ = ["Array", "constants", "is_active"]
-
-
-def is_active(x: Any) -> bool:
-    """Tell whether ``x`` depends on an independent variable of some tape."""
-    return isinstance(x, Recorded) and x._tape is not None
 
 
 def constants(index: Any) -> Any:
@@ -384,10 +382,43 @@ class Array(Recorded):
     # -- NumPy's protocols ---------------------------------------------------------------------
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if not kwargs and method == "__call__":
+            apply = fast_ufunc(ufunc)
+            if apply is not None:
+                return apply(*inputs)
         return dispatch.call_ufunc(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return dispatch.call_function(func, args, kwargs)
+
+
+_fast: dict[Any, Callable[..., Any] | None] = {}
+
+
+def fast_ufunc(ufunc: Any) -> Callable[..., Any] | None:
+    """Return what applies a ufunc that is one operation to traced operands; None if it is not."""
+    try:
+        return _fast[ufunc]
+    except KeyError:
+        pass
+    op = UFUNCS.get(ufunc)
+    if op is None:
+        return None  # it may yet be registered
+    apply: Callable[..., Any] | None = None
+    if isinstance(op, Op) and not (op.results or op.views or op.variadic):
+        if len(op.operands) == 1:
+            apply = unary(op, op.fn)
+        elif len(op.operands) == 2:
+            apply = _either(*binary(op, op.fn))
+    _fast[ufunc] = apply
+    return apply
+
+
+def _either(forward: Callable, reflected: Callable) -> Callable[..., Any]:
+    def apply(x: Any, y: Any) -> Any:
+        return forward(x, y) if isinstance(x, Recorded) else reflected(y, x)
+
+    return apply
 
 
 def _no_attribute(value: Any, name: str) -> NoReturn:
@@ -401,3 +432,11 @@ def _lost(what: str) -> NoReturn:
         "If a constant is meant, use ad.stop_gradient(x); to differentiate through this code, give "
         "it a rule with @ad.custom_vjp or @ad.custom_jvp."
     )
+
+
+def _own(value: Any) -> Any:
+    """Return a fresh plain array as one that records what is stored to it."""
+    return Array(value, None, None, []) if value.dtype.kind in "fc" else value
+
+
+hooks.configure(own=_own, is_traced=is_active)

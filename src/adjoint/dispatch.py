@@ -13,7 +13,7 @@ import numpy as np
 
 from adjoint.eager.recorded import Recorded, constant, raw
 from adjoint.errors import NoRuleError, TracingError
-from adjoint.ops.registry import FUNCTIONS, METHODS, UFUNCS
+from adjoint.ops.registry import FUNCTIONS, METHODS, UFUNCS, load_for
 from adjoint.ops.structural import broadcast_to, cast
 from adjoint.ops.elementwise import python_number
 
@@ -25,9 +25,13 @@ __all__ = [
     "is_active",
     "no_rule",
     "plain",
+    "refuse_out",
     "store_result",
     "to_python_number",
 ]
+
+
+_ATOMS = frozenset({int, float, bool, str, type(None), slice, np.ndarray, np.float64, type})
 
 
 def is_active(x: Any) -> bool:
@@ -39,6 +43,8 @@ def any_active(x: Any) -> bool:
     """Tell whether ``x``, or anything in the lists, tuples and dictionaries it is, is active."""
     if isinstance(x, Recorded):
         return x._tape is not None
+    if type(x) in _ATOMS:
+        return False
     if isinstance(x, (list, tuple)):
         return any(any_active(item) for item in x)
     if isinstance(x, dict):
@@ -74,6 +80,8 @@ def call_function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
         result = _wrap(func(*plain(args), **plain(kwargs)))
     else:
         impl = FUNCTIONS.get(func)
+        if impl is None and load_for(func):
+            impl = FUNCTIONS.get(func)
         if impl is None:
             no_rule(func)
         result = impl(*args, **kwargs)
@@ -83,44 +91,102 @@ def call_function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
 def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a ufunc, or a method of it, of which an operand is an Array."""
     out = kwargs.pop("out", None)
-    out = out[0] if isinstance(out, tuple) and len(out) == 1 else out
+    out = out[0] if type(out) is tuple and len(out) == 1 else out
     if method == "at":
         return METHODS[ufunc, "at"](*inputs) if (ufunc, "at") in METHODS else no_rule(ufunc, "at")
-    if not (any_active(inputs) or is_active(out)):
-        result = _wrap(getattr(ufunc, method)(*plain(inputs), **plain(kwargs)))
-        return result if out is None else store_result(out, result)
+    if not (any_active(inputs) or any_active(out)):
+        return _call_constant(getattr(ufunc, method), inputs, kwargs, out)
     if method != "__call__":
         impl = METHODS.get((ufunc, method))
         if impl is None:
             no_rule(ufunc, method)
         result = impl(*inputs, **kwargs)
-        return result if out is None else store_result(out, result)
+        return result if out is None else _store_output(ufunc, out, result)
     impl = UFUNCS.get(ufunc)
+    if impl is None and load_for(ufunc):
+        impl = UFUNCS.get(ufunc)
     if impl is None:
         no_rule(ufunc)
-    inputs = tuple(from_nested(x) if isinstance(x, (list, tuple)) else x for x in inputs)
+    inputs = tuple(from_nested(x) if type(x) in (list, tuple) else x for x in inputs)
+    if not kwargs:
+        result = impl(*inputs)
+        return result if out is None else _store_output(ufunc, out, result)
     dtype = kwargs.get("dtype")
     if dtype is not None:
-        inputs = tuple(cast(x, dtype=np.dtype(dtype)) if hasattr(x, "dtype") else x for x in inputs)
+        casting = kwargs.get("casting", "same_kind")
+        inputs = tuple(_cast_input(ufunc, x, np.dtype(dtype), casting) for x in inputs)
     where = kwargs.get("where", True)
     if where is True:
         result = impl(*inputs)
-        return result if out is None else store_result(out, result)
-    return _call_where(impl, inputs, plain(where), out)
+        return result if out is None else _store_output(ufunc, out, result)
+    return _call_where(ufunc, impl, inputs, plain(where), out)
 
 
-def _call_where(impl: Any, inputs: tuple[Any, ...], where: Any, out: Any) -> Any:
-    """Compute a ufunc only where ``where`` holds, so that no other element touches a derivative."""
-    shape = np.broadcast_shapes(np.shape(where), *(np.shape(plain(x)) for x in inputs))
-    mask = np.broadcast_to(where, shape)
-    picked = [broadcast_to(x, shape=shape)[mask] for x in inputs]
-    result = impl(*picked)
+def _call_constant(fn: Any, inputs: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> Any:
+    """Let NumPy compute what no derivative goes through."""
     if out is None:
-        out = constant(np.zeros(shape, plain(result).dtype))
-    if not isinstance(out, Recorded):
-        _refuse_out(out)
-    out[mask] = result
-    return out
+        return _wrap(fn(*plain(inputs), **plain(kwargs)))
+    # Into copies: with ``where`` only some elements change.
+    outs = out if isinstance(out, tuple) else (out,)
+    buffers = tuple(None if o is None else np.array(plain(o)) for o in outs)
+    result = fn(*plain(inputs), out=buffers, **plain(kwargs))
+    return store_result(out, result)
+
+
+def _cast_input(ufunc: Any, x: Any, dtype: np.dtype, casting: Any) -> Any:
+    value = plain(x)
+    if isinstance(value, (bool, int, float, complex)) and not isinstance(value, np.generic):
+        have = np.result_type(value, dtype)  # Python numbers are weak
+    else:
+        have = np.asarray(value).dtype
+    if not np.can_cast(have, dtype, casting):
+        raise TypeError(
+            f"Cannot cast ufunc {ufunc.__name__!r} input from {have!r} to {dtype!r} with casting "
+            f"rule {casting!r}"
+        )
+    return cast(x if hasattr(value, "dtype") or isinstance(x, Recorded) else value, dtype=dtype)
+
+
+def _call_where(ufunc: Any, impl: Any, inputs: tuple[Any, ...], where: Any, out: Any) -> Any:
+    """Compute a ufunc only where ``where`` holds, so that no other element touches a derivative."""
+    outs = out if isinstance(out, tuple) else (out,) * ufunc.nout
+    shape = np.broadcast_shapes(
+        np.shape(where),
+        *(np.shape(plain(x)) for x in inputs),
+        *(np.shape(plain(o)) for o in outs if o is not None),
+    )
+    mask = np.broadcast_to(where, shape)
+    # Scalars stay as they are: a Python number is weak in promotions, an array of them is not.
+    picked = [
+        x if np.ndim(plain(x)) == 0 else broadcast_to(x, shape=shape)[mask] for x in inputs
+    ]
+    results = impl(*picked)
+    stored = []
+    for o, result in zip(outs, results if ufunc.nout > 1 else (results,), strict=True):
+        target = constant(np.zeros(shape, plain(result).dtype)) if o is None else o
+        _check_output(ufunc, target, result)
+        if isinstance(target, Recorded) or not any_active(result):
+            target[mask] = result if isinstance(target, Recorded) else plain(result)
+        else:
+            refuse_out(target)
+        stored.append(target[()] if o is None and shape == () else target)
+    return tuple(stored) if ufunc.nout > 1 else stored[0]
+
+
+def _store_output(ufunc: Any, out: Any, result: Any) -> Any:
+    for o, r in zip(out, result, strict=True) if isinstance(out, tuple) else ((out, result),):
+        if o is not None:
+            _check_output(ufunc, o, r)
+    return store_result(out, result)
+
+
+def _check_output(ufunc: Any, out: Any, result: Any) -> None:
+    have, want = np.asarray(plain(result)).dtype, plain(out).dtype
+    if not np.can_cast(have, want, "same_kind"):
+        raise TypeError(
+            f"Cannot cast ufunc {ufunc.__name__!r} output from {have!r} to {want!r} with casting "
+            "rule 'same_kind'"
+        )
 
 
 def store_result(out: Any, result: Any) -> Any:
@@ -130,13 +196,14 @@ def store_result(out: Any, result: Any) -> Any:
     if isinstance(out, Recorded):
         out[...] = result
     elif any_active(result):
-        _refuse_out(out)
+        refuse_out(out)
     else:
         out[...] = plain(result)
     return out
 
 
-def _refuse_out(out: Any) -> NoReturn:
+def refuse_out(out: Any) -> NoReturn:
+    """Refuse to store a traced value into an ordinary array."""
     raise TracingError(
         f"a traced value was to be stored into an ordinary array (shape {np.shape(out)}), which "
         "cannot keep its derivative. Make that array inside the function that is differentiated, or "
@@ -156,6 +223,12 @@ def to_python_number(x: Any) -> Any:
 
 def no_rule(func: Any, method: str = "") -> NoReturn:
     """Refuse a function that has no derivative here."""
+    if isinstance(func, np.ufunc) and all(set(kind) <= set("O->") for kind in func.types):
+        raise NoRuleError(
+            f"{func.__name__} was made by np.frompyfunc: the Python function in it cannot be "
+            "reached any more. Make it inside the function that is differentiated, or use "
+            "np.vectorize, or call the Python function itself."
+        )
     module = getattr(func, "__module__", None) or "numpy"
     name = getattr(func, "__name__", repr(func)) + (f".{method}" if method else "")
     raise NoRuleError(

@@ -3,6 +3,8 @@
 Each is called with its arguments, once as it is and once rewritten.
 """
 
+# ruff: noqa: F821, F841, F842, UP031
+
 import asyncio
 import contextlib
 import functools
@@ -165,7 +167,7 @@ def augmented_attributes_and_items():
 @program()
 def annotated():
     a: int = helper(1)[0]
-    b: undefined_name  # noqa: F821
+    b: undefined_name
     items: list = [0]
     items[0]: int = 5
     box = Box()
@@ -397,7 +399,7 @@ PROGRAMS.pop()
 
 @program(3)
 def lambdas_on_one_line(n):
-    f, g, h = (lambda x: x + n), (lambda x: x + n), (lambda x: (lambda y: x - y))
+    f, g, h = (lambda x: x + n), (lambda x: x + n), (lambda x: lambda y: x - y)
     return f(1), g(2), h(3)(4), [k(5) for k in (lambda x: x, lambda x: -x, lambda x: x * n)]
 
 
@@ -460,7 +462,7 @@ def nested_decorators():
 
     @loud("a ")
     @loud("b ")
-    def add(x, y=helper(2)[0]) -> "undefined":  # noqa: F821
+    def add(x, y=helper(2)[0]) -> "undefined":
         """Adds."""
         return x + y
 
@@ -671,13 +673,13 @@ def local_classes_with_class_scope(x):
 
 @program()
 def unbound_local():
-    total += 1  # noqa: F821
+    total += 1
     return total
 
 
 @program()
 def unbound_name():
-    return undefined_function(1)  # noqa: F821
+    return undefined_function(1)
 
 
 @program()
@@ -727,9 +729,7 @@ def imported_module_over_lines():
 @program()
 def bad_index():
     a = [0]
-    a[
-        5
-    ] = 1
+    a[5] = 1
 
 
 @program()

@@ -10,13 +10,14 @@ import numpy as np
 
 from adjoint import tree
 from adjoint.api.tracing import Trace, finish, name_of, positions, record_call, seed_like
+from adjoint.dispatch import plain
 from adjoint.eager.recorded import Recorded
 from adjoint.eager.tape import type_of
 from adjoint.errors import InputError, NonDifferentiableError
 from adjoint.transforms.forward import forward_walk
 from adjoint.transforms.reverse import reverse_walk
 
-__all__ = ["grad", "jvp", "linearize", "value_and_grad", "vjp"]
+__all__ = ["conjugate_grad", "grad", "jvp", "linearize", "value_and_grad", "vjp"]
 
 
 def pull_back(trace: Trace, cotangents: list[Any]) -> list[Any]:
@@ -31,9 +32,8 @@ def pull_back(trace: Trace, cotangents: list[Any]) -> list[Any]:
     for parameter in trace.parameters:
         bar = bars.get(parameter)
         if bar is None:
-            bar = np.zeros(parameter.shape, parameter.dtype)[()] if parameter.shape == () else np.zeros(
-                parameter.shape, parameter.dtype
-            )
+            bar = np.zeros(parameter.shape, parameter.dtype)
+            bar = bar[()] if parameter.shape == () else bar
         bar = finish(bar)
         if id(bar) in seen and isinstance(bar, (np.ndarray, Recorded)):
             bar = bar.copy()
@@ -122,8 +122,8 @@ def value_and_grad(
 
 def _scalar_result(trace: Trace, fun: Callable, holomorphic: bool) -> Any:
     name = name_of(fun)
-    if len(trace.values) != 1 or np.shape(_plain(trace.values[0])) != ():
-        shapes = [np.shape(_plain(v)) for v in trace.values]
+    if len(trace.values) != 1 or np.shape(plain(trace.values[0])) != ():
+        shapes = [np.shape(plain(v)) for v in trace.values]
         found = f"an array of shape {shapes[0]}" if len(shapes) == 1 else f"{len(shapes)} values"
         hint = "None; did it forget to return?" if not shapes else found
         raise InputError(
@@ -134,7 +134,7 @@ def _scalar_result(trace: Trace, fun: Callable, holomorphic: bool) -> Any:
     meta = type_of(value)
     if meta is None:
         raise NonDifferentiableError(
-            f"{name} returned {_plain(value)!r} ({type(_plain(value)).__name__}), which has no "
+            f"{name} returned {plain(value)!r} ({type(plain(value)).__name__}), which has no "
             "derivative: return a floating-point number"
         )
     if meta[1].kind == "c" and not holomorphic:
@@ -143,12 +143,6 @@ def _scalar_result(trace: Trace, fun: Callable, holomorphic: bool) -> Any:
             "complex derivative of a holomorphic function pass holomorphic=True."
         )
     return value
-
-
-def _plain(x: Any) -> Any:
-    from adjoint.dispatch import plain
-
-    return plain(x)
 
 
 def grad(
@@ -180,6 +174,34 @@ def grad(
         return (result, value[1]) if has_aux else result
 
     return gradient
+
+
+def conjugate_grad(
+    fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False
+) -> Callable[..., Any]:
+    """Return a function that computes the conjugate of `grad`.
+
+    For a real function of z = x + iy that is ∂f/∂x + i ∂f/∂y: the direction of steepest ascent, and
+    what PyTorch calls the gradient. Of real arguments it is the gradient.
+
+    Parameters and errors are those of `grad`.
+
+    Examples
+    --------
+    >>> import adjoint as ad
+    >>> ad.conjugate_grad(lambda z: abs(z) ** 2)(1.0 + 2.0j)
+    np.complex128(2+4j)
+    """
+    plain_grad = grad(fun, argnums, has_aux)
+
+    @functools.wraps(fun, updated=())
+    def conjugate(*args: Any, **kwargs: Any) -> Any:
+        result = plain_grad(*args, **kwargs)
+        gradient = result[0] if has_aux else result
+        gradient = tree.map_leaves(np.conjugate, gradient)
+        return (gradient, result[1]) if has_aux else gradient
+
+    return conjugate
 
 
 def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> Any:

@@ -13,9 +13,9 @@ from adjoint import tree
 from adjoint.array import Array
 from adjoint.dispatch import plain
 from adjoint.eager.recorded import Recorded, current, parameter, raw
-from adjoint.eager.tape import Tape, type_of
+from adjoint.eager.tape import Observer, Tape, type_of
 from adjoint.errors import InputError, NonDifferentiableError
-from adjoint.frontend import rewrite
+from adjoint.frontend import resolve
 from adjoint.ir import Block, Node
 from adjoint.transforms.reverse import reverse_walk
 from adjoint.transforms.transpose import linear_pullback
@@ -120,9 +120,10 @@ def record_call(
     kwargs: dict[str, Any],
     argnums: tuple[int, ...],
     has_aux: bool = False,
+    observe: Observer | None = None,
 ) -> Trace:
     """Call ``fn`` with the arguments at ``argnums`` as independent variables."""
-    tape = Tape()
+    tape = Tape(observe)
     selected = tuple(args[k] for k in argnums)
     leaves, spec = tree.flatten(selected)
     if any(type_of(leaf) is None or not isinstance(leaf, (float, Recorded)) for leaf in leaves):
@@ -137,7 +138,7 @@ def record_call(
             a if k in argnums else tree.map_leaves(_shield, a) for k, a in enumerate(traced)
         ]
         kwargs = {key: tree.map_leaves(_shield, value) for key, value in kwargs.items()}
-        result = rewrite(fn)(*traced, **kwargs)
+        result = resolve(fn)(*traced, **kwargs)
         aux = None
         if has_aux:
             if not (isinstance(result, tuple) and len(result) == 2):

@@ -72,7 +72,10 @@ def parameter(value: Any, tape: Tape) -> Recorded:
     shape, dtype = type_of(value)  # type: ignore[misc]
     node = Node(None, (), None, None, shape, dtype)
     tape.append(node)
-    return Recorded._class(snapshot(value), tape, node)
+    value = snapshot(value)
+    if tape.observe is not None:
+        tape.observe(node, (), value)
+    return Recorded._class(value, tape, node)
 
 
 def raw(value: Any) -> Any:
@@ -102,6 +105,8 @@ def _derive(x: Recorded, view: View) -> None:
         shape, dtype = type_of(x._value)  # type: ignore[misc]
         x._node = Node(read, (base._node,), {"path": view.path}, None, shape, dtype)
         base._tape.append(x._node)
+        if base._tape.observe is not None:
+            base._tape.observe(x._node, (base._value,), x._value)
     view.node, view.value = base._node, base._value
 
 
@@ -129,10 +134,15 @@ def record(op: Op, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
             t = a._tape
             if t is not None and (tape is None or t.level > tape.level):
                 tape = t
+        elif isinstance(a, Traced):  # a power series over recorded values
+            return a._record(op, args, params)
     rule = op.rule
     if tape is None or rule is ZERO:
         values = [current(a) if isinstance(a, Recorded) else a for a in args]
-        return _wrap_constants(op(*values, **params))
+        result = _wrap_constants(op(*values, **params))
+        if op.views and isinstance(result, Recorded) and result._tape is None:
+            _note_view(op, params, args[0], values[0], result)
+        return result
     if rule is None:
         raise NoRuleError(
             f"the operation {op.name!r} has no derivative rule; give the function that uses it one "
@@ -159,6 +169,8 @@ def record(op: Op, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
     saved = _save(op, args, values, result, mask)
     node = Node(op, tuple(inputs), params or None, saved, *meta)
     tape.append(node)
+    if tape.observe is not None:
+        tape.observe(node, values, result)
     array = Recorded._class(result, tape, node)
     if op.views:
         _note_view(op, params, args[0], values[0], array)
@@ -205,6 +217,8 @@ def _record_tuple(
     saved = _save(op, args, values, tuple(results), mask)
     node = Node(op, inputs, params or None, saved, shapes, dtypes)
     tape.append(node)
+    if tape.observe is not None:
+        tape.observe(node, values, results)
     arrays: list[Any] = []
     for k, result in enumerate(results):
         if dtypes[k].kind not in "fc":
@@ -212,6 +226,8 @@ def _record_tuple(
             continue
         part = Node(project_result, (node,), {"k": k}, None, shapes[k], dtypes[k])
         tape.append(part)
+        if tape.observe is not None:
+            tape.observe(part, (results,), result)
         arrays.append(Recorded._class(result, tape, part))
     return tuple(arrays)
 
@@ -230,7 +246,11 @@ def _note_view(op: Op, params: dict[str, Any], x: Any, value: Any, array: Record
     if isinstance(result, Recorded):
         if type(result._cell) is not View:
             return
-    elif type(result) is not np.ndarray or not np.may_share_memory(result, value):
+    elif (
+        type(result) is not np.ndarray
+        or type(value) is not np.ndarray
+        or not np.may_share_memory(result, value)
+    ):
         return
     step: Path
     if op is getitem:
@@ -239,6 +259,11 @@ def _note_view(op: Op, params: dict[str, Any], x: Any, value: Any, array: Record
         step = (("reshape", params["shape"]),)
     elif op.name == "permute":
         step = (("permute", params["axes"]),)
+    elif op.name == "broadcast_to":
+        step = (("broadcast_to", params["shape"]),)
+    elif op.name == "diagonal":
+        kind = "diagonal" if params.get("writeable") else "read-only diagonal"
+        step = ((kind, params["offset_axes"]),)
     elif op is read:
         step = params["path"]
     else:
@@ -269,16 +294,26 @@ def unary(op: Op, evaluate: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
     def method(x: Recorded) -> Any:
         tape = x._tape
-        if tape is None or x._cell is not None or op.rule is ZERO:
+        rule = op.rule
+        if tape is None or x._cell is not None or rule is ZERO or rule is None:
             return record(op, (x,), {})
         value = x._value
         result = evaluate(value)
         meta = type_of(result)
         if meta is None:
             return result
-        saved = _save(op, (x,), [value], result, 1) if op.rule.needs[1] else None
+        saved = None
+        if rule.needs[1]:
+            saved = [None, None]
+            for k in rule.needs[1]:
+                if k < 0:
+                    saved[1] = result
+                else:
+                    saved[0] = value if type(value) in _PLAIN else snapshot(value)
         node = Node(op, (x._node,), None, saved, *meta)
         tape.append(node)
+        if tape.observe is not None:
+            tape.observe(node, (value,), result)
         return Recorded._class(result, tape, node)
 
     return method
@@ -291,11 +326,14 @@ def binary(op: Op, evaluate: Callable[[Any, Any], Any]) -> tuple[Callable, Calla
     """
 
     def apply(tape: Tape, a: Any, b: Any, av: Any, bv: Any, inputs: Any, mask: int) -> Any:
+        rule = op.rule
+        if rule is ZERO or rule is None:
+            return record(op, (a, b), {})
         result = evaluate(av, bv)
         meta = type_of(result)
         if meta is None:
             return result
-        needs = op.rule.needs[mask]
+        needs = rule.needs[mask]
         saved = None
         if needs:
             saved = [None, None, None]
@@ -312,6 +350,8 @@ def binary(op: Op, evaluate: Callable[[Any, Any], Any]) -> tuple[Callable, Calla
                     saved[2] = result
         node = Node(op, inputs, None, saved, *meta)
         tape.append(node)
+        if tape.observe is not None:
+            tape.observe(node, (av, bv), result)
         return Recorded._class(result, tape, node)
 
     def forward(x: Recorded, y: Any) -> Any:

@@ -65,6 +65,8 @@ def store(x: Recorded, path: Path, value: Any, op: Op = update) -> None:
     plain = raw(root._value)
     node = Node(op, inputs, {"path": path}, None, plain.shape, plain.dtype)
     tape.append(node)
+    if tape.observe is not None:
+        tape.observe(node, (None, operand), plain)  # what was there is gone
     tape.block.stores = True
     root._tape, root._node = tape, node
 

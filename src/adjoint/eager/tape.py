@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
 
 from adjoint.errors import EscapedValueError
 from adjoint.ir import Block, Node
+from adjoint.ops.registry import Traced
 
-__all__ = ["Tape", "type_of"]
+__all__ = ["Observer", "Tape", "type_of"]
+
+Observer = Callable[[Node, Sequence[Any], Any], None]
 
 _levels = itertools.count(1)
 
@@ -24,16 +28,24 @@ _SCALARS: dict[type, tuple[tuple[()], np.dtype]] = {
     np.complex128: ((), C128),
     np.complex64: ((), np.dtype(np.complex64)),
 }
-_INEXACT = frozenset("fc")
 
 
 def type_of(value: Any) -> tuple[tuple[int, ...], np.dtype] | None:
     """Return shape and dtype of a value, or None if values of its type have no derivative."""
-    found = _SCALARS.get(type(value))
+    kind = type(value)
+    if kind is np.ndarray:
+        dtype = value.dtype
+        return (value.shape, dtype) if dtype is F64 or dtype.kind in "fc" else None
+    found = _SCALARS.get(kind)
     if found is not None:
         return found
+    if isinstance(value, Traced):
+        node = value._node  # type: ignore[attr-defined]
+        if node is not None:
+            return node.shape, node.dtype
+        return type_of(value._value)  # type: ignore[attr-defined]
     dtype = getattr(value, "dtype", None)
-    if dtype is not None and dtype.kind in _INEXACT:
+    if dtype is not None and dtype.kind in "fc":
         return value.shape, dtype
     return None
 
@@ -49,12 +61,17 @@ class Tape:
     block : Block
     append : callable
         Records a node. Once the tape is closed it raises: a traced value has outlived its trace.
+    observe : callable or None
+        ``observe(node, operands, result)`` is told the values of every operation, which nodes do
+        not hold (None for an operand that has been overwritten). It must copy what it keeps: a
+        later item assignment changes arrays in place.
     """
 
-    __slots__ = ("append", "block", "level")
+    __slots__ = ("append", "block", "level", "observe")
 
-    def __init__(self) -> None:
+    def __init__(self, observe: Observer | None = None) -> None:
         self.level = next(_levels)
+        self.observe = observe
         self.block = Block()
         self.append = self.block.nodes.append
 

@@ -28,11 +28,11 @@ Known limits
   interpreter before Python 3.13, or loaded from bytecode alone) runs as it is; so does one whose
   file was edited after it was imported.  `why_not_rewritten` says which.
 * Code that Python calls itself is not rewritten if it was defined outside the rewritten functions:
-  properties and other descriptors, operator methods (``__add__``, ``__getitem__``, ``__iter__``,
-  ``__enter__``, …), decorators at the moment they decorate, ``__init_subclass__``, metaclasses.
-  They run on traced values through NumPy's protocols; what fails in them is item assignment to a
-  plain array and functions that need a replacement.
-* `functools.singledispatchmethod` and `functools.cached_property` likewise.
+  properties of classes from another file, other descriptors, operator methods (``__add__``,
+  ``__getitem__``, ``__iter__``, ``__enter__``, …), decorators at the moment they decorate,
+  ``__init_subclass__``, metaclasses.  They run on traced values through NumPy's protocols; what
+  fails in them is item assignment to a plain array and functions that need a replacement.
+* `functools.singledispatchmethod` likewise.
 * Only the callables listed in `higher_order` have their function arguments rewritten.  A user's
   function given to another library's function runs as it is, unless that is itself Python code
   that is rewritten (it then resolves its own calls).

@@ -40,8 +40,10 @@ def roots(node: ast.AST | None) -> set[str]:
             return {node.id}
         case ast.Attribute():
             return {"." + node.attr} | roots(node.value)
-        case ast.Subscript() | ast.Starred() | ast.NamedExpr():
+        case ast.Subscript() | ast.Starred():
             return roots(node.value)
+        case ast.NamedExpr():
+            return roots(node.target) | roots(node.value)
         case ast.Call():  # c.reshape(n, m), np.ravel(c), zip(c, d)
             shared = roots(node.func)
             for argument in node.args:

@@ -15,11 +15,12 @@ import warnings
 from types import CodeType
 from typing import Any
 
-HOOKS_CONSTANT = b"adjoint: the hooks of rewritten code \xad\x10\x17"
-"""Stands for the hooks in a syntax tree, which may hold only plain constants.
+HOOK_PREFIX = b"adjoint: hook \xad\x10\x17 "
+"""With a hook's name after it, stands for the hook in a syntax tree, which may hold only plain
+constants.
 
-It is exchanged for the hooks themselves in the code object's constants.  So rewritten code reaches
-its hooks without a global, a free variable or a local: no name can collide, and ``locals()``,
+It is exchanged for the hook itself in the code object's constants.  So rewritten code reaches its
+hooks without a global, a free variable or a local: no name can collide, and ``locals()``,
 ``globals()`` and the closure stay what the user wrote.
 """
 
@@ -81,7 +82,9 @@ def compile_definition(
     _at(node, factory)
     imports = [_at(node, ast.Import(names=[_at(node, ast.alias(name=name))])) for name in imported]
     annotations = __future__.annotations.compiler_flag
-    with warnings.catch_warnings():  # the user saw them when the file was first compiled
+    # The user saw the warnings when the file was first compiled.  Ours would be that the constants
+    # that stand for hooks are not callable.
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         module = compile(
             ast.Module(body=[*imports, factory], type_ignores=[]),
@@ -95,7 +98,8 @@ def compile_definition(
         code = _inner(code, class_name)
     code = _inner(code, "<lambda>" if isinstance(node, ast.Lambda) else _FUNCTION)
     code = _renamed(code, code.co_qualname, original.co_qualname)
-    return code.replace(co_name=original.co_name)
+    # Flags that were set later (by types.coroutine), or tell where a definition stands, are kept.
+    return code.replace(co_name=original.co_name, co_flags=original.co_flags)
 
 
 def _renamed(code: CodeType, prefix: str, qualname: str) -> CodeType:
@@ -115,15 +119,15 @@ def _renamed(code: CodeType, prefix: str, qualname: str) -> CodeType:
 def finish(code: CodeType, hooks: object) -> CodeType:
     """Put the hooks into compiled code and the code within it.
 
-    They are also the last constant of every code object: the mark by which functions that were
-    rewritten as part of another's body are known (`is_rewritten`).
+    The namespace they come from is also the last constant of every code object: the mark by which
+    functions that were rewritten as part of another's body are known (`is_rewritten`).
     """
 
     def finished(constant: Any) -> Any:
         if isinstance(constant, CodeType):
             return finish(constant, hooks)
-        if isinstance(constant, bytes) and constant == HOOKS_CONSTANT:
-            return hooks
+        if isinstance(constant, bytes) and constant.startswith(HOOK_PREFIX):
+            return getattr(hooks, constant[len(HOOK_PREFIX) :].decode())
         return constant
 
     return code.replace(co_consts=(*map(finished, code.co_consts), hooks))

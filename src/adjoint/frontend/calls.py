@@ -11,13 +11,24 @@ import functools
 import sys
 import weakref
 from collections.abc import Callable
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from types import (
+    BuiltinFunctionType,
+    FunctionType,
+    MethodDescriptorType,
+    MethodType,
+    MethodWrapperType,
+    ModuleType,
+    WrapperDescriptorType,
+)
 from typing import Any
+
+from numpy import ufunc
 
 from adjoint.frontend.build import is_rewritten
 from adjoint.frontend.policy import is_user_code
 from adjoint.frontend.rewrite import EAGER, rewritten_function, with_code
 from adjoint.frontend.values import contains_traced, makes_arrays, own_result
+from adjoint.ops.registry import load_for
 
 replacements: dict[Any, Callable[..., Any]] = {}
 """Functions and classes, and what is called in their place.  Filled by `register`."""
@@ -28,12 +39,13 @@ type_replacements: dict[type, Callable[..., Any]] = {}
 # The id of a callable → what to call:
 #   a callable                    its replacement,
 #   _ITSELF                       the object, which a table must not keep alive,
-#   (code, defaults, function)    the rewritten function, while these are its code and defaults.
+#   (code, defaults, function)    the rewritten function, while these are its code and defaults,
+#   (None, None, make)            what makes instances of a class: make(cls, *args, **kwargs).
+# And the id of the code object of a user's closures → their rewritten code.
 # An entry is there only while the object is: it is permanent, or a weak reference clears it.
 _ITSELF: Any = object()
 _known: dict[int, Any] = {}
 _guards: dict[int, Any] = {}
-_codes = EAGER.codes
 
 
 def register(fn: Any, implementation: Callable[..., Any]) -> None:
@@ -76,6 +88,8 @@ def resolve(fn: Any) -> Any:
     if type(found) is tuple:
         # A notebook's autoreload exchanges the code of living functions.
         code, defaults, function = found
+        if code is None:
+            return MethodType(function, fn)
         return function if code is fn.__code__ and defaults is fn.__defaults__ else _resolve(fn)
     return found
 
@@ -88,6 +102,27 @@ def owned(fn: Any) -> Any:
     return function
 
 
+def attribute(instance: Any, name: str) -> Any:
+    """Return ``instance.name``; if that is a property, of its rewritten function."""
+    kind = type(instance)
+    for cls in kind.__mro__:
+        if name in cls.__dict__:
+            found = cls.__dict__[name]
+            break
+    else:
+        return getattr(instance, name)
+    # A class with its own way of finding attributes may not get to the property, or go on from it.
+    if kind.__getattribute__ is not object.__getattribute__ or hasattr(kind, "__getattr__"):
+        return getattr(instance, name)
+    if type(found) is property and type(found.fget) is FunctionType:
+        return resolve(found.fget)(instance)
+    if type(found) is functools.cached_property and found.attrname == name:
+        attributes = getattr(instance, "__dict__", None)
+        if attributes is not None and name not in attributes:
+            attributes[name] = resolve(found.func)(instance)
+    return getattr(instance, name)
+
+
 def call(fn: Any, /, *args: Any, **kwargs: Any) -> Any:
     """Call `fn` as rewritten code would."""
     return resolve(fn)(*args, **kwargs)
@@ -98,14 +133,19 @@ def _resolve(fn: Any) -> Any:
     if kind is BuiltinFunctionType:
         return _resolve_builtin(fn)
     if kind is MethodType:
-        function = resolve(fn.__func__)
-        return fn if function is fn.__func__ else MethodType(function, fn.__self__)
+        original = fn.__func__
+        if _known.get(id(original)) is _ITSELF:  # a method of a traced array, most often
+            return fn
+        function = resolve(original)
+        return fn if function is original else MethodType(function, fn.__self__)
     if kind is FunctionType:
         # Of the functions that get here again and again, those with closures are the most.
-        entry = _codes.get(id(fn.__code__))
-        if entry is not None and type(entry[1]) is CodeType and fn.__closure__ is not None:
-            return with_code(fn, entry[1])
+        code = _known.get(id(fn.__code__))
+        if code is not None:
+            return with_code(fn, code)
         return _resolve_function(fn)
+    if kind is MethodWrapperType or kind is WrapperDescriptorType or kind is MethodDescriptorType:
+        return fn
     try:
         implementation = type_replacements.get(kind)
     except TypeError:  # a metaclass without a hash
@@ -125,6 +165,9 @@ def _resolve(fn: Any) -> Any:
     if type(method) is FunctionType:
         function = resolve(method)
         return fn if function is method else MethodType(function, fn)
+    # A ufunc finds its implementation when it meets a traced value.
+    if kind is not ufunc and load_for(fn):
+        return resolve(fn)
     _remember(fn, _ITSELF)
     return fn
 
@@ -135,16 +178,19 @@ def _resolve(fn: Any) -> Any:
 def _resolve_function(fn: FunctionType) -> Any:
     if is_rewritten(fn.__code__, EAGER.hooks):  # it was defined in rewritten code
         return fn
-    if id(fn.__code__) not in _codes and not is_user_code(fn):
+    if not is_user_code(fn):
         special = _resolve_library_function(fn)
         if special is not None:
             return special
         _remember(fn, _ITSELF)
         return fn
     function = rewritten_function(fn, EAGER)
-    if fn.__closure__ is None and _has_live_module(fn):
+    if fn.__closure__ is None:
         # The rewritten function holds the globals, and so `fn`, alive: as the module does anyway.
-        _remember(fn, _ITSELF if function is fn else (fn.__code__, fn.__defaults__, function))
+        if _has_live_module(fn):
+            _remember(fn, _ITSELF if function is fn else (fn.__code__, fn.__defaults__, function))
+    elif function is not fn:
+        _remember(fn.__code__, function.__code__)
     return function
 
 
@@ -187,23 +233,39 @@ def _call_cached(fn: Any, /, *args: Any, **kwargs: Any) -> Any:
 
 
 def _resolve_class(cls: type) -> Any:
-    if not _runs_user_code(cls):
+    user_code = _user_functions(cls)
+    if not user_code:
         _remember(cls, _ITSELF)
         return cls
-    return MethodType(_construct, cls)
+    make = _make_simply if user_code == {"__init__"} else _make
+    _remember(cls, (None, None, make))
+    return MethodType(make, cls)
 
 
-def _runs_user_code(cls: type) -> bool:
-    """Whether making an instance runs Python functions that should be rewritten."""
+def _user_functions(cls: type) -> set[str]:
+    """Name the functions that making an instance runs and that should be rewritten."""
     if type(cls).__call__ is not type.__call__:  # its metaclass decides what a call does
-        return False
-    return any(
-        type(function) is FunctionType and resolve(function) is not function
-        for function in (cls.__init__, cls.__new__, getattr(cls, "__post_init__", None))
-    )
+        return set()
+    found = set()
+    for name in ("__init__", "__new__", "__post_init__"):
+        function = getattr(cls, name, None)
+        if type(function) is FunctionType and resolve(function) is not function:
+            found.add(name)
+    if cls.__new__ is not object.__new__ and found:
+        found.add("__new__")
+    return found
 
 
-def _construct(cls: Any, /, *args: Any, **kwargs: Any) -> Any:
+def _make_simply(cls: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """Make an instance of a class that has an ``__init__`` and nothing out of the ordinary."""
+    instance = object.__new__(cls)
+    result = resolve(cls.__init__)(instance, *args, **kwargs)
+    if result is not None:
+        raise TypeError(f"__init__() should return None, not '{type(result).__name__}'")
+    return instance
+
+
+def _make(cls: Any, /, *args: Any, **kwargs: Any) -> Any:
     """Do what ``type.__call__`` does, with the user's functions rewritten."""
     new = cls.__new__
     if new is object.__new__ and cls.__init__ is not object.__init__:
@@ -214,16 +276,17 @@ def _construct(cls: Any, /, *args: Any, **kwargs: Any) -> Any:
     if not issubclass(actual, cls):
         return instance
     post_init = getattr(actual, "__post_init__", None)
-    attributes = getattr(instance, "__dict__", None)
-    if type(post_init) is FunctionType and attributes is not None:
+    attributes: dict[str, Any] | None = getattr(instance, "__dict__", None)
+    if type(post_init) is not FunctionType:
+        attributes = None
+    if attributes is not None:
         # A dataclass's generated __init__ has no source and looks this up on the instance.
         attributes["__post_init__"] = MethodType(resolve(post_init), instance)
-        try:
-            result = resolve(actual.__init__)(instance, *args, **kwargs)
-        finally:
-            attributes.pop("__post_init__", None)
-    else:
+    try:
         result = resolve(actual.__init__)(instance, *args, **kwargs)
+    finally:
+        if attributes is not None:
+            attributes.pop("__post_init__", None)
     if result is not None:
         raise TypeError(f"__init__() should return None, not '{type(result).__name__}'")
     return instance

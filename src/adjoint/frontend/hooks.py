@@ -32,6 +32,7 @@ __all__ = [
 vars(EAGER.hooks).update(
     resolve=calls.resolve,
     owned=calls.owned,
+    attribute=calls.attribute,
     target=values.target,
     addend=values.addend,
     own=values.own,

@@ -32,7 +32,8 @@ def is_user_code(fn: FunctionType) -> bool:
     name = fn.__globals__.get("__name__")
     package = name.partition(".")[0] if isinstance(name, str) else ""
     if package in never_rewritten:
-        return False
+        # An example in a docstring has the globals of the module that it documents.
+        return fn.__code__.co_filename.startswith("<doctest ")
     if package not in sys.stdlib_module_names:
         return True
     # A user's module may well be called `queue` or `code`.

@@ -8,6 +8,7 @@ would never let go).
 
 from __future__ import annotations
 
+import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -29,8 +30,7 @@ class Flavour:
     transform
         Takes a located definition, returns a rewritten copy of its syntax tree.
     hooks
-        The namespace whose functions the rewritten code calls.  A module, because Python loads
-        the attributes of modules fastest.
+        The namespace of the functions that the rewritten code calls.
     """
 
     transform: Callable[[Located], Definition]
@@ -136,12 +136,24 @@ def _rewrite_code(fn: FunctionType, flavour: Flavour) -> CodeType | str:
 def _attempt(fn: FunctionType, flavour: Flavour) -> CodeType | str:
     code = fn.__code__
     try:
-        found = locate(code, fn.__globals__)
-        new = compile_located(found, flavour.transform(found), code)
+        new = _compile(fn, flavour)
     except SourceNotFound as error:
         return str(error)
     except RecursionError:
-        return "its expressions are nested too deeply"
+        # A sum of a thousand terms, as programs write them.  Python compiled it, and so can we.
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(limit + 5000)
+        try:
+            new = _compile(fn, flavour)
+        except (RecursionError, SourceNotFound):
+            return "its expressions are nested too deeply"
+        finally:
+            sys.setrecursionlimit(limit)
     if new.co_freevars != code.co_freevars:
         return f"its free variables {code.co_freevars} became {new.co_freevars}"
     return finish(new, flavour.hooks)
+
+
+def _compile(fn: FunctionType, flavour: Flavour) -> CodeType:
+    found = locate(fn.__code__, fn.__globals__)
+    return compile_located(found, flavour.transform(found), fn.__code__)

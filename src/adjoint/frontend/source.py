@@ -42,11 +42,14 @@ class Located:
         The innermost class around it, by which private names are mangled.
     imported
         The names that the module imports.
+    properties
+        The names of the properties that classes of the file define.
     """
 
     node: Definition
     class_name: str | None
     imported: frozenset[str]
+    properties: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ def _search(code: CodeType, module_globals: dict | None) -> Located | None:
     for candidate in candidates:
         try:
             compiled = compile_located(candidate, candidate.node, code)
-        except (SyntaxError, ValueError, RecursionError):
+        except (SyntaxError, ValueError):
             continue
         if same_program(compiled, code) or _same_but_for_asserts(compiled, code, candidate.node):
             matches.append((candidate, compiled))
@@ -129,7 +132,7 @@ def _parse(filename: str, lines: list[str]) -> dict[tuple[str, int], list[Locate
         with warnings.catch_warnings():  # the user saw them when the file was first compiled
             warnings.simplefilter("ignore")
             tree = ast.parse("".join(lines), filename)
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, MemoryError) as error:
         raise SourceNotFound(f"{filename!r} cannot be parsed on its own: {error}") from None
     definitions: dict[tuple[str, int], list[Located]] = {}
     for located in _walk(tree):
@@ -144,12 +147,12 @@ def _parse(filename: str, lines: list[str]) -> dict[tuple[str, int], list[Locate
 
 
 def _walk(tree: ast.Module) -> Iterator[Located]:
-    imported = _imported(tree)
+    imported, properties = _imported(tree), _properties(tree)
     pending: list[tuple[ast.AST, str | None]] = [(tree, None)]
     while pending:
         node, class_name = pending.pop()
         if isinstance(node, Definition):
-            yield Located(node, class_name, imported)
+            yield Located(node, class_name, imported, properties)
         if isinstance(node, ast.ClassDef):
             # Decorators and bases are outside the class; no function in them is mangled by it.
             pending += [(child, class_name) for child in (*node.decorator_list, *node.bases)]
@@ -166,9 +169,22 @@ def _imported(tree: ast.Module) -> frozenset[str]:
         node = pending.pop()
         if isinstance(node, ast.Import | ast.ImportFrom):
             names |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.Name) and node.id == "super":
+            names.add("super")  # Python then compiles super().method() as any other call
         elif not isinstance(node, Definition | ast.ClassDef):
             pending += ast.iter_child_nodes(node)
     return frozenset(names - {"*"})
+
+
+def _properties(tree: ast.Module) -> frozenset[str]:
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            for decorator in node.decorator_list:
+                name = getattr(decorator, "attr", getattr(decorator, "id", ""))
+                if name in ("property", "cached_property"):
+                    names.add(node.name)
+    return frozenset(names)
 
 
 def same_program(one: CodeType, other: CodeType) -> bool:

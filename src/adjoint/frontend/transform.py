@@ -1,8 +1,8 @@
 """The eager flavour's rewriting: calls, stores, and the adoption of plain arrays.
 
-======================  ==============================================
+======================  =====================================================================
 the user's text         what runs
-======================  ==============================================
+======================  =====================================================================
 ``f(x, *a, k=v)``       ``H.resolve(f)(x, *a, k=v)``
 ``a[i] = v``            ``H.target(a)[i] = v``
 ``a[i] += v``           ``H.target(a)[i] += v``
@@ -10,11 +10,13 @@ the user's text         what runs
 ``c = A * B``           ``c = H.own(A * B)``, if `c` is stored into
 ``c = f(x)``            ``c = H.owned(f)(x)``, if `c` is stored into
 ``c = A[i]``            ``c = H.own_item(A, i)``, if `c` is stored into
-======================  ==============================================
+``obj.name``            ``H.attribute(obj, "name")``, if `name` is a property in the same file
+======================  =====================================================================
 
-A hook chooses or checks an object; the call, the store and the operator are Python's own.  So the
-order of evaluation is Python's, tracebacks have no frames of ours, and what looks at its caller's
-frame (``locals()``, ``warnings.warn``, a debugger) sees the user's function.
+A hook chooses or checks an object; the call, the store and the operator are Python's own (in all
+but the last two rows).  So the order of evaluation is Python's, tracebacks have no frames of ours,
+and what looks at its caller's frame (``locals()``, ``warnings.warn``, a debugger) sees the user's
+function.
 
 Another flavour is another subclass of `Transformer`.
 """
@@ -25,7 +27,7 @@ import ast
 from typing import TypeVar
 
 from adjoint.frontend.adoption import stored_names
-from adjoint.frontend.build import HOOKS_CONSTANT, clone
+from adjoint.frontend.build import HOOK_PREFIX, clone
 from adjoint.frontend.source import Definition, Located
 
 _Node = TypeVar("_Node", bound=ast.AST)
@@ -38,11 +40,17 @@ class Transformer(ast.NodeTransformer):
     Annotations and type parameters are left as they are: they are looked at, not run.
     """
 
-    def hook(self, name: str, *arguments: ast.expr, at: ast.AST) -> ast.Call:
-        """Return the expression ``H.name(*arguments)``, placed where `at` is."""
-        hooks = ast.copy_location(ast.Constant(value=HOOKS_CONSTANT), at)
-        function = ast.copy_location(ast.Attribute(value=hooks, attr=name, ctx=ast.Load()), at)
-        return ast.copy_location(ast.Call(func=function, args=list(arguments), keywords=[]), at)
+    def hook(self, name: str, *arguments: ast.expr, at: ast.expr) -> ast.Call:
+        """Return the expression ``H.name(*arguments)`` for what is written at `at`.
+
+        It is placed so that no line is entered that `at` itself would not be in: the hook is
+        loaded where `at` begins, and called where Python says that `at` is evaluated.
+        """
+        function = _place_start(ast.Constant(value=HOOK_PREFIX + name.encode()), at)
+        call = ast.copy_location(ast.Call(func=function, args=list(arguments), keywords=[]), at)
+        if isinstance(at, ast.Attribute):
+            _place_attribute(call, at)
+        return call
 
     def visit_all(self, nodes: list[_Node]) -> list[_Node]:
         """Visit the nodes of a list, in place."""
@@ -80,9 +88,12 @@ class Transformer(ast.NodeTransformer):
 class EagerTransformer(Transformer):
     """Makes the table above true."""
 
-    def __init__(self, stored: frozenset[str], imported: frozenset[str]) -> None:
+    def __init__(
+        self, stored: frozenset[str], imported: frozenset[str], properties: frozenset[str]
+    ) -> None:
         self.stored = stored
         self.imported = imported
+        self.properties = properties
 
     # ------------------------------------------------------------------------------------ calls
 
@@ -104,6 +115,14 @@ class EagerTransformer(Transformer):
             _place_method_call(node, function)
         return node
 
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        node.value = self.visit(node.value)
+        load = isinstance(node.ctx, ast.Load)
+        if load and node.attr in self.properties and not node.attr.startswith("__"):
+            name = ast.copy_location(ast.Constant(value=node.attr), node)
+            return self.hook("attribute", node.value, name, at=node)
+        return node
+
     # ----------------------------------------------------------------------------------- stores
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.Subscript:
@@ -115,7 +134,7 @@ class EagerTransformer(Transformer):
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.AugAssign:
         target, value = node.target, self.visit(node.value)
         if isinstance(target, ast.Name) and not isinstance(value, ast.Constant):
-            loaded = ast.copy_location(ast.Name(id=target.id, ctx=ast.Load()), target)
+            loaded = _place_start(ast.Name(id=target.id, ctx=ast.Load()), value)
             value = self.hook("addend", loaded, value, at=value)
         node.target, node.value = self.visit(target), value
         return node
@@ -189,24 +208,35 @@ def _has_slice(index: ast.expr) -> bool:
     return any(isinstance(element, ast.Slice | ast.Starred) for element in elements)
 
 
+def _place_start(node: _Node, at: ast.expr) -> _Node:
+    """Place a node at the first character of `at`."""
+    ast.copy_location(node, at)
+    node.end_lineno, node.end_col_offset = at.lineno, at.col_offset  # type: ignore[attr-defined]
+    return node
+
+
+def _place_attribute(call: ast.Call, attribute: ast.Attribute) -> None:
+    """Place a call at the name of an attribute that is on another line than its object."""
+    if attribute.end_lineno is not None and attribute.lineno != attribute.end_lineno:
+        call.lineno = attribute.end_lineno
+        call.col_offset = max(0, (attribute.end_col_offset or 0) - len(attribute.attr))
+
+
 def _place_method_call(call: ast.Call, method: ast.Attribute) -> None:
     """Give a call written over several lines the line that Python reports for a method call.
 
     ``obj<newline>.name(x)`` is reported at the line of ``.name``.  Python does so only where it
     compiles the attribute and the call together; the call of a hook's result is compiled apart.
     """
-    plain = not any(isinstance(a, ast.Starred) for a in call.args) and all(
-        keyword.arg is not None for keyword in call.keywords
-    )
-    if plain and method.end_lineno is not None and method.lineno != method.end_lineno:
-        call.lineno = method.end_lineno
-        call.col_offset = max(0, (method.end_col_offset or 0) - len(method.attr))
+    starred = any(isinstance(argument, ast.Starred) for argument in call.args)
+    if not starred and all(keyword.arg is not None for keyword in call.keywords):
+        _place_attribute(call, method)
 
 
 def eager(located: Located) -> Definition:
     """Return a rewritten copy of a definition.  Its defaults and decorators are not looked at."""
     node = clone(located.node)
-    transformer = EagerTransformer(stored_names(node), located.imported)
+    transformer = EagerTransformer(stored_names(node), located.imported, located.properties)
     if isinstance(node, ast.Lambda):
         node.body = transformer.visit(node.body)
     else:

@@ -5,7 +5,7 @@ The layer of arrays is above this one, so it hands its functions down with `conf
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -103,6 +103,9 @@ def target(container: Any) -> Any:
     return _CheckedArray(container) if type(container) is ndarray else container
 
 
+_NEVER_TRACED = frozenset((float, int, complex, bool, str, np.float64, ndarray))
+
+
 class _CheckedArray:
     """A plain array as the target of one store, which must not be of a traced value."""
 
@@ -115,7 +118,7 @@ class _CheckedArray:
         return self.array[index]
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        if contains_traced(value):
+        if type(value) not in _NEVER_TRACED and contains_traced(value):
             _layer.store_refused(self.array, index, value)
         self.array[index] = value
 
@@ -148,7 +151,10 @@ def own_item(container: Any, index: Any) -> Any:
 def own_result(fn: Any, /, *args: Any, **kwargs: Any) -> Any:
     """Call a NumPy function and adopt the arrays that it made."""
     result = fn(*args, **kwargs)
-    given = {id(argument) for argument in _flat((args, kwargs, getattr(fn, "__self__", None)))}
+    given = [*args, *kwargs.values(), getattr(fn, "__self__", None)]
+    for argument in tuple(given):
+        if type(argument) is tuple:  # out=(a,)
+            given += argument
     if type(result) is ndarray:
         return _own_fresh(result, given)
     if isinstance(result, tuple) and result:
@@ -158,24 +164,23 @@ def own_result(fn: Any, /, *args: Any, **kwargs: Any) -> Any:
     return result
 
 
-def _own_fresh(value: Any, given: set[int]) -> Any:
-    fresh = type(value) is ndarray and value.base is None and id(value) not in given
-    return own(value) if fresh else value
-
-
-def _flat(value: Any) -> Iterator[Any]:
-    if isinstance(value, tuple | list):
-        for element in value:
-            yield from _flat(element)
-    elif isinstance(value, dict):
-        yield from _flat(list(value.values()))
-    else:
-        yield value
+def _own_fresh(value: Any, given: list[Any]) -> Any:
+    """Adopt an array that shares nothing with what its maker was given."""
+    if type(value) is not ndarray or not value.flags.writeable:
+        return value
+    if not (value.base is None or type(value.base) is ndarray):  # a buffer, a file
+        return value
+    for argument in given:
+        if isinstance(argument, ndarray):
+            if np.may_share_memory(value, argument):
+                return value
+        elif hasattr(type(argument), "__array__") and not isinstance(argument, np.generic):
+            return value  # it may have handed out an array that it holds
+    return own(value)
 
 
 def makes_arrays(fn: Any) -> bool:
-    """Whether a callable is NumPy's or SciPy's, so that a base-less array it returns and was not
-    given is fresh."""
+    """Whether a callable is NumPy's or SciPy's, which return new arrays or views of arguments."""
     owner = getattr(fn, "__self__", None)
     if owner is not None and not isinstance(owner, ModuleType):
         if type(owner) is ndarray:

@@ -4,6 +4,6 @@ This folder exists so that everything else reads or writes one data structure. I
 derivatives, of NumPy's functions or of Python source.
 """
 
-from adjoint.ir.core import Block, Node
+from adjoint.ir.core import Block, Node, Op, Traced
 
-__all__ = ["Block", "Node"]
+__all__ = ["Block", "Node", "Op", "Traced"]

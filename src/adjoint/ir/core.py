@@ -16,14 +16,72 @@ everything else is freed as soon as the user's program lets go of it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
+import numpy as np
 
-    from adjoint.ops.registry import Op
+__all__ = ["Block", "Node", "Op", "Traced"]
 
-__all__ = ["Block", "Node"]
+
+class Traced:
+    """Base class of the values that record what is done to them."""
+
+    __slots__ = ()
+
+    def _record(self, op: Op, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        raise NotImplementedError
+
+
+class Op:
+    """A primitive operation.
+
+    It is called like the NumPy function that gives its meaning. On ordinary numbers and arrays it
+    *is* that function; when an operand is traced, the operand's class records the call instead.
+    Rules and NumPy's compositions are written with these calls, and so serve every mode and tier.
+
+    Attributes
+    ----------
+    name : str
+    fn : callable
+        Its meaning on NumPy values: ``fn(*operands, **parameters)``.
+    operands : tuple of str
+        Names of the operands, which derivative rules refer to. ``("*xs",)`` when their number
+        varies.
+    results : bool
+        Whether it returns a tuple of arrays.
+    views : bool
+        Whether its NumPy meaning may return a view of its first operand.
+    rule :
+        The derivative, derived from its row by `adjoint.rules.derive`; None until it has one.
+    """
+
+    __slots__ = ("fn", "name", "operands", "results", "rule", "variadic", "views")
+
+    def __init__(
+        self,
+        name: str,
+        fn: Callable,
+        operands: tuple[str, ...],
+        results: bool = False,
+        views: bool = False,
+    ) -> None:
+        self.name = name
+        self.fn = fn
+        self.operands = operands
+        self.variadic = bool(operands) and operands[0].startswith("*")
+        self.results = results
+        self.views = views
+        self.rule: Any = None
+
+    def __call__(self, *args: Any, **params: Any) -> Any:
+        for arg in args:
+            if isinstance(arg, Traced):
+                return arg._record(self, args, params)
+        return self.fn(*args, **params)
+
+    def __repr__(self) -> str:
+        return f"<operation {self.name}>"
 
 
 class Node:

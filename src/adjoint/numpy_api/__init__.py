@@ -5,6 +5,16 @@ operations and NumPy's own calls, and so has every derivative that those have. I
 fills the tables in `adjoint.ops.registry`.
 """
 
-from adjoint.numpy_api import constants, creation, reductions, shaping
+from adjoint.ops.registry import LAZY
+from adjoint.numpy_api import constants, creation, reductions, shaping, shortcuts
+from adjoint.numpy_api import choices, elementwise, loops, python, ufuncs
+from adjoint.numpy_api import differences, nan_reductions, quantiles, sorting, statistics
+
+LAZY.update({
+    "scipy.special": "adjoint.numpy_api.special",
+    "scipy.stats": "adjoint.numpy_api.stats",
+})  # fmt: skip
 
 __all__ = ["constants", "creation", "reductions", "shaping"]
+
+shortcuts.shorten()

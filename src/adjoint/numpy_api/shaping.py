@@ -28,14 +28,6 @@ def reshape_(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = Non
     return reshape(a, shape=shape)
 
 
-@implements(np.where)
-def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
-    """``np.where``."""
-    if x is None and y is None:
-        return np.nonzero(plain(condition))
-    return ew.where(plain(condition), x, y)
-
-
 @implements(np.transpose)
 def transpose(a: Any, axes: Any = None) -> Any:
     """``np.transpose``."""

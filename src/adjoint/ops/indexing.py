@@ -3,6 +3,10 @@
 A *path* says which part: a tuple of steps ``(kind, argument)``, each of which NumPy answers with a
 view, save an advanced index, which may only come last. Composed paths let an element of a view of a
 view be read from, stored to and accumulated into the array that owns the memory.
+
+Whether ``reshape`` views or copies depends on layout, and a cotangent's layout need not be that of
+the value it belongs to; and no element of a broadcast array can be stored to. Where a step of a path
+cannot be written through, the part is made apart and then brought home by the step's transpose.
 """
 
 from __future__ import annotations
@@ -12,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.ops.registry import primitive
+from adjoint.ops.registry import Traced, primitive
+from adjoint.ops.structural import broadcast_to, diagonal, unbroadcast
 
 __all__ = [
     "Path",
@@ -34,6 +39,8 @@ STEPS: dict[str, Callable[[Any, Any], Any]] = {
     "reshape": lambda x, shape: x.reshape(shape),
     "real": lambda x, _: x.real,
     "imag": lambda x, _: x.imag,
+    "broadcast_to": lambda x, shape: broadcast_to(x, shape=shape),
+    "diagonal": lambda x, offset_axes: diagonal(x, offset_axes=offset_axes, writeable=True),
 }
 
 _BASIC = frozenset({int, slice, type(None), type(Ellipsis), np.int64, np.intp})
@@ -59,12 +66,31 @@ def follow(x: Any, path: Path) -> Any:
     return x
 
 
+def _reach(x: Any, path: Path) -> tuple[Any, Path]:
+    """Follow ``path`` as far as what is reached can be written through, or to its last index."""
+    for k, (kind, argument) in enumerate(path):
+        if kind == "index" and k == len(path) - 1:
+            return x, path[k:]
+        if kind == "broadcast_to" or (kind == "reshape" and isinstance(x, Traced)):
+            return x, path[k:]
+        part = STEPS[kind](x, argument)
+        if kind == "reshape" and part.size and not np.may_share_memory(part, x):
+            return x, path[k:]
+        x = part
+    return x, ()
+
+
 def overwrite(x: Any, path: Path, value: Any) -> None:
     """Store ``value`` in the part of ``x`` at ``path``, in place."""
-    if path and path[-1][0] == "index":
-        follow(x, path[:-1])[path[-1][1]] = value
+    part, rest = _reach(x, path)
+    if not rest:
+        part[...] = value
+    elif len(rest) == 1 and rest[0][0] == "index":
+        part[rest[0][1]] = value
     else:
-        follow(x, path)[...] = value
+        apart = follow(part, rest[:1]).copy()
+        overwrite(apart, rest[1:], value)
+        part[...] = apart.reshape(part.shape)
 
 
 def add_at(x: Any, path: Path, value: Any) -> None:
@@ -72,16 +98,22 @@ def add_at(x: Any, path: Path, value: Any) -> None:
 
     An element that an advanced index names several times receives every addend.
     """
-    if path and path[-1][0] == "index":
-        index = path[-1][1]
-        target = follow(x, path[:-1])
-        if is_basic(index) or _names_each_once(index):
-            target[index] += value
-        else:
-            np.add.at(target, index, value)
-    else:
-        part = follow(x, path)
+    part, rest = _reach(x, path)
+    if not rest:
         part += value
+    elif len(rest) == 1 and rest[0][0] == "index":
+        index = rest[0][1]
+        if is_basic(index) or _names_each_once(index):
+            part[index] += value
+        else:
+            np.add.at(part, index, value)
+    else:
+        kind, shape = rest[0]
+        if kind == "reshape":
+            shape = follow(part, rest[:1]).shape
+        apart = np.zeros(shape, part.dtype)
+        add_at(apart, rest[1:], value)
+        part += apart.reshape(part.shape) if kind == "reshape" else unbroadcast(apart, part.shape)
 
 
 def _names_each_once(index: Any) -> bool:

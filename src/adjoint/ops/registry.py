@@ -1,75 +1,20 @@
-"""What an operation is, and the tables in which NumPy's functions find theirs.
-
-An `Op` is called like the NumPy function that gives its meaning. On ordinary numbers and arrays it
-*is* that function; when an operand is traced, the operand's class records the call instead. Rules
-and NumPy's compositions are written with these calls, and so serve every mode and tier.
-"""
+"""Declaring operations, and the tables in which NumPy's functions find theirs."""
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["FUNCTIONS", "METHODS", "OPS", "UFUNCS", "Op", "Traced", "implements", "primitive"]
+import numpy as np
 
+from adjoint.ir.core import Op, Traced
 
-class Traced:
-    """Base class of the values that record what is done to them."""
-
-    __slots__ = ()
-
-    def _record(self, op: Op, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
-        raise NotImplementedError
-
-
-class Op:
-    """A primitive operation.
-
-    Attributes
-    ----------
-    name : str
-    fn : callable
-        Its meaning on NumPy values: ``fn(*operands, **parameters)``.
-    operands : tuple of str
-        Names of the operands, which derivative rules refer to. ``("*xs",)`` when their number
-        varies.
-    results : bool
-        Whether it returns a tuple of arrays.
-    views : bool
-        Whether its NumPy meaning may return a view of its first operand.
-    rule :
-        The derivative, derived from its row by `adjoint.rules.derive`; None until it has one.
-    """
-
-    __slots__ = ("fn", "name", "operands", "results", "rule", "variadic", "views")
-
-    def __init__(
-        self,
-        name: str,
-        fn: Callable,
-        operands: tuple[str, ...],
-        results: bool = False,
-        views: bool = False,
-    ) -> None:
-        self.name = name
-        self.fn = fn
-        self.operands = operands
-        self.variadic = bool(operands) and operands[0].startswith("*")
-        self.results = results
-        self.views = views
-        self.rule: Any = None
-
-    def __call__(self, *args: Any, **params: Any) -> Any:
-        for arg in args:
-            if isinstance(arg, Traced):
-                return arg._record(self, args, params)
-        return self.fn(*args, **params)
-
-    def __repr__(self) -> str:
-        return f"<operation {self.name}>"
-
-    def __reduce__(self) -> tuple[Callable, tuple[str]]:
-        return OPS.__getitem__, (self.name,)
+__all__ = [
+    "FUNCTIONS", "LAZY", "METHODS", "OPS", "UFUNCS", "Op", "Traced", "implements", "load_for",
+    "primitive",
+]  # fmt: skip
 
 
 OPS: dict[str, Op] = {}
@@ -83,6 +28,32 @@ METHODS: dict[tuple[Any, str], Callable] = {}
 
 FUNCTIONS: dict[Any, Callable] = {}
 """NumPy or SciPy function -> implementation with the same signature."""
+
+LAZY: dict[str, str] = {}
+"""Package -> our module about its functions, imported when one of them is first met unknown.
+
+Importing SciPy's packages costs more than all of this one, and a program that does not use them
+should not pay for it.
+"""
+
+
+def load_for(fn: Any) -> bool:
+    """Import our module about the package of ``fn``; tell whether that was news.
+
+    To be asked when a look-up of ``fn`` in the tables has failed: if the answer is True it is worth
+    another try.
+    """
+    name = getattr(fn, "__module__", None)
+    if name is None and isinstance(fn, np.ufunc) and "scipy.special" in sys.modules:
+        name = "scipy.special"  # the only ufuncs that do not say where they come from
+    if not isinstance(name, str):
+        return False
+    for package, module in list(LAZY.items()):
+        if name == package or name.startswith(package + "."):
+            importlib.import_module(module)  # holds a lock: other threads wait until it is there
+            LAZY.pop(package, None)
+            return True
+    return False
 
 
 def primitive(

@@ -13,6 +13,8 @@ __all__ = [
     "cast",
     "concatenate",
     "copy",
+    "diagonal",
+    "pad",
     "permute",
     "project",
     "project_result",
@@ -31,16 +33,32 @@ def _cast(x: Any, *, dtype: np.dtype) -> Any:
     return x.astype(dtype) if hasattr(x, "astype") else np.dtype(dtype).type(x)
 
 
-def _copy(x: Any) -> Any:
-    return x.copy() if isinstance(x, np.ndarray) else x
+def _copy(x: Any, *, order: Any = "C") -> Any:
+    return x.copy(order) if isinstance(x, np.ndarray) else x
 
 
 def _stack(*xs: Any, axis: int = 0) -> np.ndarray:
-    return np.stack(xs, axis)
+    for x in xs:
+        if isinstance(x, np.ndarray):
+            return np.stack(xs, axis)
+    return np.array(xs)  # of numbers: the same, several times faster
 
 
 def _concatenate(*xs: Any, axis: int = 0) -> np.ndarray:
     return np.concatenate(xs, axis)
+
+
+def _diagonal(
+    x: np.ndarray, *, offset_axes: tuple[int, int, int] = (0, 0, 1), writeable: bool = False
+) -> np.ndarray:
+    view = np.diagonal(x, *offset_axes)
+    if writeable and x.flags.writeable:
+        view.flags.writeable = True
+    return view
+
+
+def _pad(x: np.ndarray, *, width: Any, mode: str = "constant", odd: bool = False) -> np.ndarray:
+    return np.pad(x, width, mode, **({"reflect_type": "odd"} if odd else {}))  # type: ignore[call-overload]
 
 
 def _reduce_sum(x: Any, *, axis: tuple[int, ...] | None = None, keepdims: bool = False) -> Any:
@@ -49,12 +67,21 @@ def _reduce_sum(x: Any, *, axis: tuple[int, ...] | None = None, keepdims: bool =
 
 reshape = primitive("reshape", lambda x, *, shape: np.reshape(x, shape), "x", views=True)
 permute = primitive("permute", _permute, "x", views=True)
-broadcast_to = primitive("broadcast_to", lambda x, *, shape: np.broadcast_to(x, shape), "x")
+broadcast_to = primitive(
+    "broadcast_to", lambda x, *, shape: np.broadcast_to(x, shape), "x", views=True
+)
 cast = primitive("cast", _cast, "x")
 copy = primitive("copy", _copy, "x")
 stack = primitive("stack", _stack, "*xs")
 concatenate = primitive("concatenate", _concatenate, "*xs")
 reduce_sum = primitive("reduce_sum", _reduce_sum, "x")
+
+diagonal = primitive("diagonal", _diagonal, "x", views=True)
+"""``np.diagonal(x, *offset_axes)``; ``writeable``: not the read-only view that NumPy gives."""
+
+pad = primitive("pad", _pad, "x")
+"""``np.pad`` in the modes in which it is linear in the array: constant (zero), edge, reflect,
+symmetric (``odd``: about the edge value), wrap. ``width`` has a pair an axis."""
 
 project_result = primitive("project", lambda x, *, k: x[k], "x")
 """Entry k of the tuple that an operation with several results defines."""

@@ -1,5 +1,5 @@
 """All rows of the derivative table. Importing this module gives every operation its rule."""
 
-from adjoint.rules import elementwise, indexing, linalg, structural
+from adjoint.rules import complex, elementwise, indexing, linalg, order, reduction, scan, structural
 
-__all__ = ["elementwise", "indexing", "linalg", "structural"]
+__all__ = ["complex", "elementwise", "indexing", "linalg", "order", "reduction", "scan", "structural"]

@@ -1,0 +1,8 @@
+"""``python -m adjoint``: the command `adjoint`."""
+
+import sys
+
+from adjoint.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

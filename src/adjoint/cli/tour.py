@@ -1,0 +1,2 @@
+"""tour"""
+def add_parser(c): pass

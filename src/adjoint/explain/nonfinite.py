@@ -1,0 +1,86 @@
+"""Where the first NaN or infinity appeared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from adjoint.explain.evaluation import EvaluationTrace, Step
+from adjoint.explain.expressions import expression, number, value_text
+from adjoint.explain.places import Place
+from adjoint.ir import Node
+
+__all__ = ["first_in_adjoints", "first_in_tangents", "first_in_values"]
+
+Finding = tuple[str, Place | None]
+"""What happened, and at which line."""
+
+
+def first_in_values(trace: EvaluationTrace) -> Finding | None:
+    """Return the first step whose operands are finite and whose result is not."""
+    for node, step in trace.steps.items():
+        if not is_finite(step.result) and all(map(is_finite, step.operands)):
+            return _evaluated(node, step), step.place
+    return None
+
+
+def first_in_adjoints(trace: EvaluationTrace) -> Finding | None:
+    """Return the last step, going back from the result, whose adjoint is finite and whose
+    operands' adjoints are not."""
+    bars = trace.adjoints
+    for node, step in reversed(trace.steps.items()):
+        if node not in bars or not is_finite(bars[node]):
+            continue
+        for operand in node.inputs:
+            if operand is not None and operand in bars and not is_finite(bars[operand]):
+                return _derived(node, step), step.place
+    return None
+
+
+def first_in_tangents(trace: EvaluationTrace, direction: list[Any]) -> Finding | None:
+    """Return the first step whose operands' tangents are finite and whose own is not."""
+    dots = trace.tangents(direction)
+    for node, step in trace.steps.items():
+        if node in dots and not is_finite(dots[node]):
+            return _derived(node, step), step.place
+    return None
+
+
+def _derived(node: Node, step: Step) -> str:
+    operands = [_where(x, None) for x in step.operands]
+    assert node.op is not None
+    return f"the derivative of {expression(node.op, operands, node.params)} is not finite"
+
+
+def _evaluated(node: Node, step: Step) -> str:
+    """Write the step at the first element that went wrong."""
+    assert node.op is not None
+    result, index = step.result, None
+    if isinstance(result, np.ndarray) and result.ndim:
+        index = np.unravel_index(int(np.argmin(np.isfinite(result))), result.shape)
+        result = result[index]
+    operands = []
+    for x in step.operands:
+        try:
+            operands.append(_where(x, index and np.broadcast_to(x, step.result.shape)[index]))
+        except (ValueError, TypeError):
+            operands.append(value_text(x))
+    params = node.params if index is None else None
+    where = "" if index is None else f" at [{', '.join(str(int(k)) for k in index)}]"
+    outcome = "not finite" if isinstance(result, tuple) else number(result)
+    return f"{expression(node.op, operands, params)} is {outcome}{where}"
+
+
+def _where(x: Any, element: Any) -> str:
+    return value_text(x if element is None else element)
+
+
+def is_finite(x: Any) -> bool:
+    """Tell whether every number in ``x`` is finite."""
+    if isinstance(x, tuple):
+        return all(map(is_finite, x))
+    try:
+        return bool(np.all(np.isfinite(x)))
+    except TypeError:
+        return True

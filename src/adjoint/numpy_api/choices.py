@@ -1,0 +1,216 @@
+"""Choosing elements by conditions: where, select, piecewise, choose, clip, copyto, putmask, place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from adjoint.dispatch import any_active, from_nested, plain, refuse_out, store_result
+from adjoint.eager.recorded import Recorded, constant
+from adjoint.frontend import hooks
+from adjoint.ops import elementwise as ew
+from adjoint.ops.registry import implements
+from adjoint.ops.structural import broadcast_to
+
+__all__ = ["clip", "where"]
+
+
+def _array(x: Any) -> Any:
+    """Return nested lists as an array; numbers and arrays as they are."""
+    return from_nested(x) if isinstance(x, (list, tuple)) else x
+
+
+@implements(np.where)
+def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
+    """``np.where``."""
+    if x is None and y is None:
+        return np.nonzero(plain(condition))
+    if x is None or y is None:
+        raise ValueError("either both or neither of x and y should be given")
+    return ew.where(plain(condition), _array(x), _array(y))
+
+
+@implements(np.select)
+def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
+    """``np.select``."""
+    conditions = [np.asarray(plain(c)) for c in condlist]
+    choices = [_array(c) for c in choicelist]
+    # NumPy's own checks, and the dtype and shape of the result.
+    like = np.select(conditions, [plain(c) for c in choices], plain(default))
+    result = default
+    for condition, choice in zip(reversed(conditions), reversed(choices), strict=True):
+        result = ew.where(condition, choice, result)
+    return _as(result, like)
+
+
+def _as(x: Any, like: Any) -> Any:
+    if np.shape(plain(x)) != like.shape:
+        x = broadcast_to(x, shape=like.shape)
+    return x if plain(x).dtype == like.dtype else x.astype(like.dtype)
+
+
+@implements(np.piecewise)
+def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
+    """``np.piecewise``."""
+    x = _array(x)
+    value = np.asarray(plain(x))
+    count = len(funclist)
+    if np.isscalar(plain(condlist)) or (
+        not isinstance(condlist[0], (list, np.ndarray)) and value.ndim != 0
+    ):
+        condlist = [condlist]
+    conditions = np.asarray(plain(condlist), dtype=bool)
+    if count == len(conditions) + 1:
+        conditions = np.concatenate([conditions, ~np.any(conditions, axis=0, keepdims=True)])
+    elif count != len(conditions):
+        n = len(conditions)
+        raise ValueError(
+            f"with {n} condition(s), either {n} or {n + 1} functions are expected"
+        )
+    result = constant(np.zeros_like(value))
+    if not isinstance(result, Recorded):  # integers: nothing that is stored has a derivative
+        return np.piecewise(value, list(conditions), funclist, *args, **kw)
+    x = broadcast_to(x, shape=()) if value.ndim == 0 else x
+    for condition, function in zip(conditions, funclist, strict=True):
+        if not callable(function):
+            result[condition] = function
+            continue
+        picked = x[condition]
+        if picked.size > 0:
+            result[condition] = hooks.resolve_argument(function)(picked, *args, **kw)
+    return result
+
+
+@implements(np.choose)
+def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
+    """``np.choose``."""
+    count = len(choices)
+    index = np.asarray(plain(a))
+    options = [_array(choices[k]) for k in range(count)]
+    like = np.choose(index, [plain(c) for c in options], mode=mode)  # type: ignore[arg-type]
+    index = index % count if mode == "wrap" else np.clip(index, 0, count - 1)
+    result = options[-1]
+    for k in reversed(range(count - 1)):
+        result = ew.where(index == k, options[k], result)
+    return _as(result, like)
+
+
+@implements(np.clip)
+def clip(
+    a: Any,
+    a_min: Any = np._NoValue,
+    a_max: Any = np._NoValue,
+    out: None = None,
+    *,
+    min: Any = np._NoValue,
+    max: Any = np._NoValue,
+    dtype: Any = None,
+    where: Any = True,
+    **kwargs: Any,
+) -> Any:
+    """``np.clip``: at a bound, the derivative is shared evenly between the value and the bound."""
+    lower = min if a_min is np._NoValue else a_min
+    upper = max if a_max is np._NoValue else a_max
+    # Both positional or both by keyword, and numbers: NumPy's own checks and dtype.
+    np.clip(plain(a), plain(a_min), plain(a_max), min=plain(min), max=plain(max))
+    options: dict[str, Any] = {"where": where} if where is not True else {}
+    if dtype is not None:
+        options["dtype"] = dtype
+    result = a
+    if lower is not None and lower is not np._NoValue:
+        result = np.maximum(result, lower, **options)
+    if upper is not None and upper is not np._NoValue:
+        result = np.minimum(result, upper, **options)
+    return np.positive(a, **options) if result is a else result
+
+
+# -- in place --------------------------------------------------------------------------------------
+
+
+def _needs_traced(target: Any, value: Any) -> bool:
+    """Tell whether ``target`` records; refuse a traced value for one that does not."""
+    if isinstance(target, Recorded):
+        return True
+    if any_active(value):
+        refuse_out(target)
+    return False
+
+
+@implements(np.copyto)
+def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -> None:
+    """``np.copyto``."""
+    src, mask = _array(src), plain(where)
+    if not _needs_traced(dst, src):
+        np.copyto(dst, plain(src), casting, mask)
+        return
+    value = plain(src)
+    if not np.can_cast(getattr(value, "dtype", np.result_type(value)), dst.dtype, casting):
+        raise TypeError(
+            f"Cannot cast array data from {np.asarray(value).dtype!r} to {dst.dtype!r} according "
+            f"to the rule {casting!r}"
+        )
+    if mask is True:
+        dst[...] = src
+        return
+    mask = np.broadcast_to(mask, dst.shape)
+    dst[mask] = broadcast_to(src, shape=dst.shape)[mask]
+
+
+@implements(np.putmask)
+def putmask(a: Any, /, mask: Any, values: Any) -> None:
+    """``np.putmask``: ``a.flat[n] = values.flat[n % size]`` wherever ``mask.flat[n]``."""
+    values, mask = _array(values), np.asarray(plain(mask), bool)
+    if not _needs_traced(a, values):
+        np.putmask(a, mask, plain(values))
+        return
+    mask = mask.reshape(a.shape)
+    _store_cyclic(a, mask, values, np.flatnonzero(mask))
+
+
+@implements(np.place)
+def place(arr: Any, mask: Any, vals: Any) -> None:
+    """``np.place``: the first values go to where ``mask`` is true, over again if there are few."""
+    vals, mask = _array(vals), np.asarray(plain(mask), bool)
+    if not _needs_traced(arr, vals):
+        np.place(arr, mask, plain(vals))
+        return
+    mask = mask.reshape(arr.shape)
+    _store_cyclic(arr, mask, vals, np.arange(np.count_nonzero(mask)))
+
+
+def _store_cyclic(a: Any, mask: np.ndarray, values: Any, positions: np.ndarray) -> None:
+    size = np.size(plain(values))
+    if size == 0:
+        if positions.size and np.size(plain(a)):
+            raise ValueError("Cannot insert from an empty array!")
+        return
+    flat = broadcast_to(values, shape=(1,)) if np.ndim(plain(values)) == 0 else values.reshape(-1)
+    a[mask] = flat[positions % size]
+
+
+@implements(np.nan_to_num)
+def nan_to_num(
+    x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
+) -> Any:
+    """``np.nan_to_num``: what is replaced is a constant."""
+    x = _array(x)
+    replaced = np.nan_to_num(plain(x), nan=nan, posinf=posinf, neginf=neginf)
+    if np.iscomplexobj(replaced):
+        finite = np.isfinite(plain(x).real), np.isfinite(plain(x).imag)
+        re, im = ew.real(x), ew.imag(x)
+        result = ew.where(finite[0], re, replaced.real) + 1j * ew.where(
+            finite[1], im, replaced.imag
+        )
+    else:
+        result = ew.where(np.isfinite(plain(x)), x, replaced)
+    if np.ndim(replaced) == 0:
+        result = result[()]
+    return result if copy or not isinstance(x, Recorded) else store_result(x, result)
+
+
+# These take functions, or write to their argument: in rewritten code they come here although no
+# argument that NumPy looks at is traced.
+for _fn, _impl in ((np.piecewise, piecewise), (np.copyto, copyto), (np.putmask, putmask),
+                   (np.place, place)):  # fmt: skip
+    hooks.register(_fn, _impl)

@@ -1,0 +1,381 @@
+"""Python's own functions of numbers: `math`, `cmath`, ``float``, ``complex``, ``type``, ...
+
+They are in C and ask no argument what to do, so they are reached in rewritten code alone. Each gives
+what Python gives, a Python number, and raises what Python raises.
+"""
+
+from __future__ import annotations
+
+import builtins
+import cmath
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from adjoint.array import Array
+from adjoint.dispatch import any_active, from_nested, plain, to_python_number
+from adjoint.eager.recorded import Recorded, binary, raw, unary
+from adjoint.eager.tape import F64
+from adjoint.frontend import hooks
+from adjoint.ir import Node
+from adjoint.ops import elementwise as ew
+from adjoint.ops.registry import LAZY, Op
+from adjoint.ops.structural import cast, reshape
+
+__all__ = ["float_", "number"]
+
+LAZY["json"] = "adjoint.numpy_api.python_json"
+
+Function = Callable[..., Any]
+
+
+def number(x: Any) -> Any:
+    """Return a scalar, traced or not, as the Python number that ``float`` would make of it."""
+    value = raw(x)
+    if not isinstance(x, Recorded) or x._tape is None:
+        return value
+    if type(value) in (float, complex):
+        return x
+    if isinstance(value, np.ndarray) and value.ndim:
+        float(value)  # NumPy's TypeError, or its older permission for one element
+        x = reshape(x, shape=())
+    return to_python_number(x)
+
+
+def float_(x: Any = 0.0, /) -> Any:
+    """``float(x)``, which keeps the derivative."""
+    if type(x) is not Array:
+        return float(x)
+    if x._tape is None:
+        return float(raw(x))
+    if type(x._value) is float:
+        return x
+    if np.iscomplexobj(raw(x)):
+        return float(raw(x))  # Python's TypeError
+    return number(x)
+
+
+def complex_(*args: Any, **kwargs: Any) -> Any:
+    """``complex(re, im)``, which keeps the derivative."""
+    if not (any_active(args) or any_active(kwargs)):
+        return complex(*plain(args), **plain(kwargs))
+    complex(*plain(args), **plain(kwargs))  # Python's errors
+    re, im = _parts(*args, **kwargs)
+    return number(re) + 0j if im is None else number(re) + 1j * number(im)
+
+
+def _parts(real: Any = 0.0, imag: Any = None) -> tuple[Any, Any]:
+    return real, imag
+
+
+def type_(*args: Any, **kwargs: Any) -> Any:
+    """``type(x)``: of a traced value, the class of what it stands for."""
+    if len(args) == 1 and not kwargs:
+        x = args[0]
+        return x.__class__ if type(x) is Array else type(x)
+    return type(*args, **kwargs)
+
+
+hooks.register(float, float_)
+hooks.register(complex, complex_)
+hooks.register(type, type_)
+
+
+def _numpy_type(kind: Any) -> None:
+    dtype = np.dtype(kind)
+
+    def make(*args: Any, **kwargs: Any) -> Any:
+        if len(args) != 1 or kwargs or not isinstance(args[0], (Recorded, list, tuple)):
+            return kind(*args, **kwargs)
+        x = from_nested(args[0]) if not isinstance(args[0], Recorded) else args[0]
+        if dtype.kind not in "fc" or not any_active(x):
+            return kind(plain(args[0]))
+        if dtype.kind == "f" and np.iscomplexobj(plain(x)):
+            x = x.real  # with NumPy's warning
+            kind(plain(args[0]))
+        result = cast(x, dtype=dtype)
+        return result[()] if np.ndim(plain(result)) == 0 else result
+
+    hooks.register(kind, make)
+
+
+for _kind in {
+    np.float16, np.float32, np.float64, np.longdouble, np.complex64, np.complex128,
+    np.int8, np.int16, np.int32, np.int64, np.intp, np.uint8, np.uint16, np.uint32, np.uint64,
+    np.bool,
+}:  # fmt: skip
+    _numpy_type(_kind)
+
+
+# -- math ------------------------------------------------------------------------------------------
+
+
+def _unary(fn: Function, op: Op) -> Function:
+    """Return ``fn`` of `math` for traced numbers too: ``op``, evaluated by ``fn`` itself."""
+
+    def call(x: Any, /) -> Any:
+        if type(x) is not Array:
+            return fn(x)
+        tape, value = x._tape, x._value
+        if tape is None:
+            return fn(raw(x))
+        if type(value) is not float or tape.observe is not None:
+            return method(number(x))
+        # The case of programs that are all scalars, spelt out for speed.
+        result = fn(value)
+        node = Node(op, (x._node,), None, (value, result), (), F64)
+        tape.append(node)
+        return Array(result, tape, node)
+
+    method = unary(op, call)
+    hooks.register(fn, call)
+    return call
+
+
+def _binary(fn: Function, op: Op) -> Function:
+    """Likewise, for a function of two numbers."""
+
+    def call(x: Any, y: Any, /) -> Any:
+        if type(x) is Array or type(y) is Array:
+            fn(raw(x), raw(y))  # Python's errors
+            x, y = number(x), number(y)
+            if type(x) is Array:
+                return forward(x, y)
+            if type(y) is Array:
+                return reflected(y, x)
+        return fn(x, y)
+
+    forward, reflected = binary(op, call)
+    hooks.register(fn, call)
+    return call
+
+
+_MATH_UNARY = {
+    "sin": ew.sin, "cos": ew.cos, "tan": ew.tan, "asin": ew.arcsin, "acos": ew.arccos,
+    "atan": ew.arctan, "sinh": ew.sinh, "cosh": ew.cosh, "tanh": ew.tanh, "asinh": ew.arcsinh,
+    "acosh": ew.arccosh, "atanh": ew.arctanh, "exp": ew.exp, "exp2": ew.exp2, "expm1": ew.expm1,
+    "log2": ew.log2, "log10": ew.log10, "log1p": ew.log1p, "sqrt": ew.sqrt, "cbrt": ew.cbrt,
+    "fabs": ew.absolute, "degrees": ew.degrees, "radians": ew.radians,
+}  # fmt: skip
+for _name, _op in _MATH_UNARY.items():
+    _unary(getattr(math, _name), _op)
+
+_MATH_BINARY = {
+    "atan2": ew.arctan2, "pow": ew.power, "fmod": ew.fmod, "copysign": ew.copysign,
+    "remainder": ew.ieee_remainder,
+}  # fmt: skip
+for _name, _op in _MATH_BINARY.items():
+    _binary(getattr(math, _name), _op)
+
+_log = unary(ew.log, lambda x: log(x))
+_fraction = unary(ew.fraction, lambda x: _modf(x)[0])
+_hypot = binary(ew.hypot, lambda x, y: hypot(x, y))
+
+
+def replaces(fn: Function) -> Callable[[Function], Function]:
+    """Decorate what rewritten code calls in place of ``fn`` when an argument is traced."""
+
+    def decorate(impl: Function) -> Function:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            for arg in args:
+                kind = type(arg)
+                if kind is Array or ((kind is list or kind is tuple) and any_active(arg)):
+                    if any_active(args):
+                        return impl(*args, **kwargs)
+                    return fn(*plain(args), **plain(kwargs))
+            return fn(*args, **kwargs)
+
+        hooks.register(fn, call)
+        return call
+
+    return decorate
+
+
+@replaces(math.log)
+def log(x: Any, base: Any = None, /) -> Any:
+    """``math.log``."""
+    if base is not None:
+        math.log(raw(x), raw(base))
+        return log(x) / log(base)
+    return _log(number(x)) if math.log(raw(x)) is not None else x
+
+
+@replaces(math.hypot)
+def hypot(*coordinates: Any) -> Any:
+    """``math.hypot``: 0 at 0, with derivative 0."""
+    math.hypot(*map(raw, coordinates))
+    numbers = [number(c) for c in coordinates]
+    if len(numbers) == 1:
+        return abs(numbers[0])
+    result, *rest = numbers
+    for y in rest:
+        if not isinstance(y, Recorded) and not isinstance(result, Recorded):
+            result = math.hypot(result, y)
+        elif not isinstance(result, Recorded):
+            result = _hypot[0](y, result)
+        else:
+            result = _hypot[0](result, y)
+    return result
+
+
+@replaces(math.dist)
+def dist(p: Any, q: Any, /) -> Any:
+    """``math.dist``."""
+    p, q = list(p), list(q)
+    math.dist([raw(c) for c in p], [raw(c) for c in q])
+    return hypot(*[number(a) - number(b) for a, b in zip(p, q, strict=True)])
+
+
+@replaces(math.modf)
+def _modf(x: Any, /) -> Any:
+    whole = math.modf(raw(x))[1]
+    return _fraction(number(x)), whole
+
+
+@replaces(math.frexp)
+def _frexp(x: Any, /) -> Any:
+    exponent = math.frexp(raw(x))[1]
+    return _ldexp(x, -exponent), exponent
+
+
+@replaces(math.ldexp)
+def _ldexp(x: Any, exponent: Any, /) -> Any:
+    math.ldexp(raw(x), raw(exponent))
+    return number(ew.ldexp(number(x), raw(exponent)))
+
+
+@replaces(math.nextafter)
+def _nextafter(x: Any, y: Any, /, *, steps: int | None = None) -> Any:
+    options = {} if steps is None else {"steps": steps}
+    value = math.nextafter(raw(x), raw(y), **options)
+    return number(x) + (value - raw(x))
+
+
+@replaces(math.fsum)
+def _fsum(seq: Any, /) -> Any:
+    return number(ew.fsum(*[number(x) for x in seq]))
+
+
+@replaces(math.prod)
+def _prod(iterable: Any, /, *, start: Any = 1) -> Any:
+    for x in iterable:
+        start = start * x
+    return start
+
+
+if hasattr(math, "sumprod"):
+
+    @replaces(math.sumprod)
+    def _sumprod(p: Any, q: Any, /) -> Any:
+        return builtins.sum(a * b for a, b in zip(p, q, strict=True))
+
+
+if hasattr(math, "fma"):
+
+    @replaces(math.fma)
+    def _fma(x: Any, y: Any, z: Any, /) -> Any:
+        math.fma(raw(x), raw(y), raw(z))
+        return number(x) * number(y) + number(z)
+
+
+def _constant(fn: Function) -> None:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return fn(*map(raw, args), **plain(kwargs))
+
+    hooks.register(fn, call)
+
+
+for _name in ("isnan", "isinf", "isfinite", "isclose", "ulp", "floor", "ceil", "trunc"):
+    _constant(getattr(math, _name))
+
+
+def _special(fn: Function, name: str) -> None:
+    """`math`'s error function and gamma function are those of `scipy.special`."""
+
+    def call(x: Any, /) -> Any:
+        if type(x) is not Array:
+            return fn(x)
+        fn(raw(x))  # Python's errors
+        if x._tape is None:
+            return fn(raw(x))
+        from scipy import special
+
+        return number(getattr(special, name)(number(x)))
+
+    hooks.register(fn, call)
+
+
+for _name, _scipy in (("erf", "erf"), ("erfc", "erfc"), ("gamma", "gamma"), ("lgamma", "gammaln")):
+    _special(getattr(math, _name), _scipy)
+
+
+# -- cmath -----------------------------------------------------------------------------------------
+
+
+def _complex_number(x: Any) -> Any:
+    """Return a traced scalar as a complex number."""
+    value = raw(x)
+    if type(value) is not complex:
+        x = number(x)
+        x = x if isinstance(raw(x), complex) else x + 0j
+    return x
+
+
+def _complex_unary(fn: Function, op: Op) -> None:
+    def call(z: Any, /) -> Any:
+        if type(z) is not Array:
+            return fn(z)
+        return method(_complex_number(z)) if z._tape is not None else fn(raw(z))
+
+    method = unary(op, call)
+    hooks.register(fn, call)
+
+
+for _name in ("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh",
+              "atanh", "exp", "log10", "sqrt"):  # fmt: skip
+    _complex_unary(getattr(cmath, _name), _MATH_UNARY[_name])
+_complex_log = unary(ew.log, lambda z: _clog(z))
+
+
+@replaces(cmath.log)
+def _clog(z: Any, base: Any = None, /) -> Any:
+    if base is not None:
+        cmath.log(raw(z), raw(base))
+        return _clog(z) / _clog(base)
+    return _complex_log(_complex_number(z))
+
+
+@replaces(cmath.phase)
+def _phase(z: Any, /) -> Any:
+    z = _complex_number(z)
+    return number(ew.arctan2(ew.imag(z), ew.real(z)))
+
+
+@replaces(cmath.polar)
+def _polar(z: Any, /) -> Any:
+    return abs(_complex_number(z)), _phase(z)
+
+
+@replaces(cmath.rect)
+def _rect(r: Any, phi: Any, /) -> Any:
+    cmath.rect(raw(r), raw(phi))
+    r, phi = number(r), number(phi)
+    return number(r * np.cos(phi) + 1j * (r * np.sin(phi)))
+
+
+for _name in ("isnan", "isinf", "isfinite", "isclose"):
+    _constant(getattr(cmath, _name))
+
+
+# -- iteration -------------------------------------------------------------------------------------
+
+
+def _ndenumerate(arr: Any) -> Iterator[Any]:
+    if not isinstance(arr, Recorded):
+        return np.ndenumerate(arr)
+    return ((index, arr[index]) for index in np.ndindex(*arr.shape))  # type: ignore[attr-defined]
+
+
+hooks.register(np.ndenumerate, _ndenumerate)
