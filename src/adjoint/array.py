@@ -16,7 +16,10 @@ import numpy as np
 
 from adjoint import dispatch
 from adjoint.dispatch import is_active
-from adjoint.eager.recorded import Recorded, binary, raw, record, unary
+from adjoint.eager import spectral
+from adjoint.eager.borrowed import release_plain
+from adjoint.eager.recorded import Recorded, binary, element_of, raw, record, unary
+from adjoint.eager.storage import View
 from adjoint.eager.stores import add_in_place, replace, store
 from adjoint.errors import TracingError
 from adjoint.frontend import hooks
@@ -25,6 +28,7 @@ from adjoint.ops import linalg as la
 from adjoint.ops.indexing import Path, getitem
 from adjoint.ops.registry import UFUNCS, Op
 from adjoint.ops.structural import cast, copy, permute
+from adjoint.tree import leaf_types
 from adjoint.rules import table as _table  # noqa: F401  (gives the operations their rules)
 
 __all__ = ["Array", "constants", "is_active"]
@@ -150,12 +154,21 @@ class Array(Recorded):
     __truediv__, __rtruediv__ = binary(ew.divide, operator.truediv)
     __floordiv__, __rfloordiv__ = binary(ew.floor_divide, operator.floordiv)
     __mod__, __rmod__ = binary(ew.remainder, operator.mod)
-    __matmul__, __rmatmul__ = binary(la.matmul, operator.matmul)
+    _matmul, __rmatmul__ = binary(la.matmul, operator.matmul)
     _pow, __rpow__ = binary(ew.power, operator.pow)
     __neg__ = unary(ew.negative, operator.neg)
     __abs__ = unary(ew.absolute, abs)
 
-    def __pow__(self, y: Any, modulo: None = None) -> Any:
+    def __matmul__(self, y: Any) -> Any:
+        if spectral.seen:
+            result = spectral.product(self, y)
+            if result is not None:
+                return result
+        return self._matmul(y)
+
+    def __pow__(self, y: Any, modulo: Any = None) -> Any:
+        if modulo is not None:
+            return pow(raw(self), raw(y), raw(modulo))  # Python's TypeError
         return self._pow(y)
 
     def __pos__(self) -> Any:
@@ -256,10 +269,14 @@ class Array(Recorded):
     # -- indexing ------------------------------------------------------------------------------
 
     def __getitem__(self, index: Any) -> Any:
+        if type(index) is int and self._tape is not None and type(self._cell) is not View:
+            element = element_of(self, index)
+            if element is not None:
+                return element
         return record(getitem, (self,), {"index": constants(index)})
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        if isinstance(value, (list, tuple)):
+        if not isinstance(value, Recorded) and isinstance(value, (list, tuple)):
             value = dispatch.from_nested(value)
         store(self, (("index", constants(index)),), value)
 
@@ -269,7 +286,7 @@ class Array(Recorded):
     # -- methods of ndarray --------------------------------------------------------------------
 
     def copy(self, order: str = "C") -> Any:
-        return copy(self)
+        return copy(self) if order == "C" else copy(self, order=order)
 
     def __dlpack__(self, **kwargs: Any) -> Any:
         if is_active(self):
@@ -312,10 +329,10 @@ class Array(Recorded):
         return permute(self, axes=tuple(a % n for a in axes) or tuple(reversed(range(n))))
 
     def ravel(self, order: str = "C") -> Any:
-        return self.reshape(-1, order=order)
+        return dispatch.call_function(np.ravel, (self,), {"order": order})
 
     def flatten(self, order: str = "C") -> Any:
-        return self.reshape(-1, order=order).copy()
+        return self.ravel(order).copy()
 
     def view(self, *args: Any, **kwargs: Any) -> Any:
         if args or kwargs:
@@ -439,4 +456,5 @@ def _own(value: Any) -> Any:
     return Array(value, None, None, []) if value.dtype.kind in "fc" else value
 
 
-hooks.configure(own=_own, is_traced=is_active)
+hooks.configure(own=_own, is_traced=is_active, before_store=release_plain)
+leaf_types.add(Array)

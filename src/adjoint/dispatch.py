@@ -13,7 +13,7 @@ import numpy as np
 
 from adjoint.eager.recorded import Recorded, constant, raw
 from adjoint.errors import NoRuleError, TracingError
-from adjoint.ops.registry import FUNCTIONS, METHODS, UFUNCS, load_for
+from adjoint.ops.registry import FUNCTIONS, METHODS, STORAGE, UFUNCS, load_for
 from adjoint.ops.structural import broadcast_to, cast
 from adjoint.ops.elementwise import python_number
 
@@ -76,7 +76,7 @@ def call_function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     out = kwargs.get("out")
     if out is not None:
         kwargs = {key: value for key, value in kwargs.items() if key != "out"}
-    if not (any_active(args) or any_active(kwargs)):
+    if func not in STORAGE and not (any_active(args) or any_active(kwargs)):
         result = _wrap(func(*plain(args), **plain(kwargs)))
     else:
         impl = FUNCTIONS.get(func)

@@ -14,6 +14,7 @@ __all__ = [
     "NonDifferentiableError",
     "RuleError",
     "TracingError",
+    "UndefinedDerivativeError",
 ]
 
 
@@ -43,3 +44,7 @@ class NoRuleError(AdjointError, NotImplementedError):
 
 class RuleError(AdjointError, RuntimeError):
     """A derivative rule returned something of the wrong shape or type."""
+
+
+class UndefinedDerivativeError(AdjointError, ArithmeticError):
+    """A function has no derivative at this point (eigenvectors at repeated eigenvalues, say)."""

@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import optree
 
 from adjoint.errors import InputError
@@ -19,6 +20,13 @@ __all__ = ["flatten", "leaves_with_names", "map_leaves", "register", "structure"
 
 NAMESPACE = "adjoint"
 Structure = optree.PyTreeSpec
+
+
+leaf_types: set[type] = {float, int, bool, complex, str, np.ndarray, np.float64}
+"""Types that are certainly leaves; looking them up here saves asking `optree`."""
+
+_LEAF = optree.tree_structure(0.0, namespace=NAMESPACE)
+_ONE = optree.tree_structure((0.0,), namespace=NAMESPACE)
 
 
 def _register_dataclass(cls: type) -> None:
@@ -57,9 +65,15 @@ def register(cls: type, flatten_fn: Callable, unflatten_fn: Callable) -> None:
 
 def flatten(tree: Any) -> tuple[list[Any], Structure]:
     """Return the leaves of ``tree``, left to right, and its structure."""
+    kind = type(tree)
+    if kind in leaf_types:
+        return [tree], _LEAF
+    if kind is tuple and len(tree) == 1 and type(tree[0]) in leaf_types:
+        return [tree[0]], _ONE
     while True:
         leaves, spec = optree.tree_flatten(tree, namespace=NAMESPACE)
-        seen = {type(leaf) for leaf in leaves if dataclasses.is_dataclass(type(leaf))}
+        types = {type(leaf) for leaf in leaves} - leaf_types
+        seen = {cls for cls in types if dataclasses.is_dataclass(cls)}
         if not seen:
             return leaves, spec
         for cls in seen:
@@ -68,7 +82,9 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
 
 def unflatten(spec: Structure, leaves: Any) -> Any:
     """Put ``leaves`` back into the structure that `flatten` returned."""
-    return optree.tree_unflatten(spec, leaves)
+    if spec is _LEAF:
+        return leaves[0]
+    return (leaves[0],) if spec is _ONE else optree.tree_unflatten(spec, leaves)
 
 
 def structure(tree: Any) -> Structure:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 __all__ = ["Case", "all_cases", "case"]
@@ -21,7 +21,7 @@ class Case:
     Attributes
     ----------
     name : str
-        Unique; shown in the test's name.
+        Unique in its module; shown in the test's name.
     fn : callable
         Of the arguments; returns a number, an array or a tuple of them.
     args : tuple
@@ -57,7 +57,8 @@ def all_cases() -> list[Case]:
     """Return the cases of every module of this package."""
     cases: list[Case] = []
     for info in pkgutil.iter_modules(__path__):
-        cases += importlib.import_module(f"{__name__}.{info.name}").CASES
+        module = importlib.import_module(f"{__name__}.{info.name}")
+        cases += [replace(c, name=f"{info.name}: {c.name}") for c in module.CASES]
     names = [c.name for c in cases]
     twice = {name for name in names if names.count(name) > 1}
     assert not twice, f"two cases are named {sorted(twice)}"

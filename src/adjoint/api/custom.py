@@ -92,6 +92,8 @@ def node_of_call(
     shapes, dtypes = tuple(m[0] for m in metas), tuple(m[1] for m in metas)
     node = Node(op, inputs, None, None, shapes, dtypes)
     tape.append(node)
+    if tape.observe is not None:
+        tape.observe(node, leaves, tuple(outputs))
     traced = []
     for k, (value, (shape, dtype)) in enumerate(zip(outputs, metas, strict=True)):
         if type_of(value) is None:
@@ -99,6 +101,8 @@ def node_of_call(
             continue
         part = Node(project_result, (node,), {"k": k}, None, shape, dtype)
         tape.append(part)
+        if tape.observe is not None:
+            tape.observe(part, (tuple(outputs),), value)
         traced.append(Recorded._class(value, tape, part))
     return tree.unflatten(spec, traced)
 
@@ -189,7 +193,9 @@ class CustomFunction:
             return resolve(self.fun)(*args)
         constants = tuple(args[k] for k in fixed)
         if any_active(constants):
-            raise TracingError(f"a traced value was passed to a nondiff argument of {name_of(self)}")
+            raise TracingError(
+                f"a traced value was passed to a nondiff argument of {name_of(self)}"
+            )
         residuals: list[Any] = []
 
         def run(values: list[Any]) -> Any:
@@ -198,7 +204,9 @@ class CustomFunction:
                 return resolve(self.fun)(*full)
             pair = resolve(self.fwd)(*full)
             if not isinstance(pair, tuple) or len(pair) != 2:
-                raise RuleError(f"the fwd of {name_of(self)} must return a pair (result, residuals)")
+                raise RuleError(
+                    f"the fwd of {name_of(self)} must return a pair (result, residuals)"
+                )
             residuals.append(pair[1])
             return pair[0]
 
@@ -217,7 +225,9 @@ class CustomFunction:
             filled = [
                 zeros_like(v) if t is None else t for t, v in zip(tangents, values, strict=True)
             ]
-            _, dot = resolve(self.jvp)(*constants, tuple(primals), tuple(tree.unflatten(spec, filled)))
+            _, dot = resolve(self.jvp)(
+                *constants, tuple(primals), tuple(tree.unflatten(spec, filled))
+            )
             return tuple(_as_array(d) for d in tree.flatten(dot)[0])
 
         return push
@@ -249,7 +259,9 @@ def _bound(fun: Callable, args: tuple, kwargs: dict[str, Any]) -> tuple:
     bound = inspect.signature(fun).bind(*args, **kwargs)
     bound.apply_defaults()
     if bound.kwargs:
-        raise InputError(f"{name_of(fun)} has keyword-only arguments, which a custom rule cannot have")
+        raise InputError(
+            f"{name_of(fun)} has keyword-only arguments, which a custom rule cannot have"
+        )
     return bound.args
 
 

@@ -14,6 +14,7 @@ from adjoint.dispatch import plain
 from adjoint.eager.recorded import Recorded
 from adjoint.eager.tape import type_of
 from adjoint.errors import InputError, NonDifferentiableError
+from adjoint.rules.cotangents import Undefined
 from adjoint.transforms.forward import forward_walk
 from adjoint.transforms.reverse import reverse_walk
 
@@ -55,6 +56,8 @@ def push_forward(trace: Trace, tangents: list[Any]) -> list[Any]:
             dot = dot[()] if dot.shape == () else dot
         elif type(dot) is np.ndarray:
             dot = np.array(dot)
+        elif type(dot) is Undefined:
+            raise dot.error
         result.append(dot)
     return result
 
@@ -121,6 +124,10 @@ def value_and_grad(
 
 
 def _scalar_result(trace: Trace, fun: Callable, holomorphic: bool) -> Any:
+    if len(trace.values) == 1:
+        node = trace.nodes[0]
+        if node is not None and node.shape == () and node.dtype.kind == "f":
+            return trace.values[0]
     name = name_of(fun)
     if len(trace.values) != 1 or np.shape(plain(trace.values[0])) != ():
         shapes = [np.shape(plain(v)) for v in trace.values]
@@ -231,7 +238,9 @@ def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> Any:
     >>> pullback(2.0)
     (np.float64(2.0),)
     """
-    trace = record_call(fun, primals, {}, tuple(range(len(primals))), has_aux)
+    trace = record_call(
+        fun, tree.map_leaves(_private, primals), {}, tuple(range(len(primals))), has_aux
+    ).detached()
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         leaves, spec = tree.flatten(cotangent)
@@ -247,6 +256,11 @@ def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> Any:
         return tree.unflatten(trace.spec, pull_back(trace, seeds))
 
     return (trace.output(), pullback, trace.aux) if has_aux else (trace.output(), pullback)
+
+
+def _private(x: Any) -> Any:
+    """Return a copy of a caller's array: what is kept for later must not change with it."""
+    return x.copy() if type(x) is np.ndarray else x
 
 
 def _linearized(fun: Callable, primals: Sequence[Any], has_aux: bool) -> tuple[Trace, Callable]:
@@ -314,5 +328,6 @@ def linearize(fun: Callable, *primals: Any, has_aux: bool = False) -> Any:
     >>> push(3.0)
     np.float64(3.0)
     """
-    trace, push = _linearized(fun, primals, has_aux)
+    trace, push = _linearized(fun, tree.map_leaves(_private, tuple(primals)), has_aux)
+    trace = trace.detached()
     return (trace.output(), push, trace.aux) if has_aux else (trace.output(), push)

@@ -183,7 +183,8 @@ def _node(op: Op, args: Sequence[Any], params: dict[str, Any], value: Any, out: 
     inputs = tuple(
         Node(None, (), None, None, a.shape, a.dtype) if isinstance(a, Series) else None for a in args
     )
-    saved = [np.shape(_value(a)) for a in args] if op.variadic else [*args, out]
+    shapes_only = op.variadic and 0 not in op.rule.needs[0]
+    saved = [np.shape(_value(a)) for a in args] if shapes_only else [*args, out]
     return Node(op, inputs, params, saved, np.shape(value), _dtype(value))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,18 +12,20 @@ import numpy as np
 from adjoint import tree
 from adjoint.array import Array
 from adjoint.dispatch import plain
-from adjoint.eager.recorded import Recorded, current, parameter, raw
+from adjoint.eager.borrowed import live, own_saved
+from adjoint.eager.recorded import Recorded, current, parameter, raw, snapshot
 from adjoint.eager.tape import Observer, Tape, type_of
 from adjoint.errors import InputError, NonDifferentiableError
 from adjoint.frontend import resolve
 from adjoint.ir import Block, Node
+from adjoint.ops.structural import cast
 from adjoint.transforms.reverse import reverse_walk
 from adjoint.transforms.transpose import linear_pullback
 
 __all__ = ["Trace", "finish", "name_of", "positions", "record_call", "seed_like"]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Trace:
     """One recorded call.
 
@@ -52,6 +54,12 @@ class Trace:
     out_spec: tree.Structure
     aux: Any
 
+    def detached(self) -> Trace:
+        """Return the trace so that nothing its caller can reach, and change, is part of it."""
+        own_saved(self.block)
+        values = [v.copy() if type(v) is np.ndarray else snapshot(v) for v in self.values]
+        return replace(self, values=values)
+
     def output(self) -> Any:
         """Return the result of the call as its caller sees it."""
         return tree.unflatten(self.out_spec, [finish(v) for v in self.values])
@@ -76,6 +84,9 @@ def positions(argnums: int | Sequence[int], count: int, fn: Callable) -> tuple[i
                 "constants"
             )
     return tuple(k % count for k in wanted)
+
+
+_READY = frozenset({float, np.float64, np.ndarray, Array})
 
 
 def _as_leaf(x: Any, path: str, fn: Callable) -> Any:
@@ -126,18 +137,22 @@ def record_call(
     tape = Tape(observe)
     selected = tuple(args[k] for k in argnums)
     leaves, spec = tree.flatten(selected)
-    if any(type_of(leaf) is None or not isinstance(leaf, (float, Recorded)) for leaf in leaves):
+    if not all(type(leaf) in _READY and type_of(leaf) is not None for leaf in leaves):
         names = [name for name, _ in tree.leaves_with_names(selected)]
         leaves = [_as_leaf(x, name, fn) for x, name in zip(leaves, names, strict=True)]
+    live.add(tape)
     try:
         variables = [parameter(leaf, tape) for leaf in leaves]
-        traced = list(args)
-        for k, value in zip(argnums, tree.unflatten(spec, variables), strict=True):
-            traced[k] = value
-        traced = [
-            a if k in argnums else tree.map_leaves(_shield, a) for k, a in enumerate(traced)
-        ]
-        kwargs = {key: tree.map_leaves(_shield, value) for key, value in kwargs.items()}
+        # The function may store into its arguments, which gives them other nodes.
+        nodes = [v._node for v in variables]
+        traced = tree.unflatten(spec, variables)
+        if argnums != tuple(range(len(args))):
+            given = [None if k in argnums else tree.map_leaves(_shield, a) for k, a in enumerate(args)]
+            for k, value in zip(argnums, traced, strict=True):
+                given[k] = value
+            traced = given
+        if kwargs:
+            kwargs = {key: tree.map_leaves(_shield, value) for key, value in kwargs.items()}
         result = resolve(fn)(*traced, **kwargs)
         aux = None
         if has_aux:
@@ -151,10 +166,11 @@ def record_call(
         out_leaves, out_spec = tree.flatten(result)
         outputs = [_below(x, tape) for x in out_leaves]
     finally:
+        live.discard(tape)
         tape.close()
     return Trace(
         tape.block,
-        [v._node for v in variables],  # type: ignore[misc]
+        nodes,
         spec,
         [value for value, _ in outputs],
         [node for _, node in outputs],
@@ -200,7 +216,7 @@ def seed_like(value: Any, ct: Any, what: str) -> Any:
     if got != shape:
         raise InputError(f"{what} has shape {got}, but what it belongs to has shape {shape}")
     if isinstance(ct, Recorded):
-        return ct if plain(ct).dtype == dtype else ct.astype(dtype)  # type: ignore[attr-defined]
+        return ct if type_of(ct)[1] == dtype else cast(ct, dtype=dtype)  # type: ignore[index]
     if np.asarray(ct).dtype.kind == "c" and dtype.kind != "c":
         raise InputError(f"{what} is complex, but what it belongs to is real ({dtype})")
     return np.array(ct, dtype)[()]

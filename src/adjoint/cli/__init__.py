@@ -59,8 +59,8 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status.
 
-    0: done. 1: the function could not be differentiated, or a check failed. 2: the command line or a
-    file is not what it should be. 130: interrupted.
+    0: done. 1: the function could not be differentiated, or a check failed. 2: the command line or
+    a file is not what it should be. 130: interrupted.
     """
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):  # replaced by something simpler

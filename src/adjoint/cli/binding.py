@@ -65,7 +65,7 @@ class Problem:
                 ordered[parameter.name] = {k: v for k, v in given.items() if k not in known}
             elif parameter.name in given:
                 ordered[parameter.name] = given[parameter.name]
-        bound = inspect.BoundArguments(self.signature, ordered)  # type: ignore[arg-type]
+        bound = inspect.BoundArguments(self.signature, ordered)
         return function(*bound.args, **bound.kwargs)
 
     def leaves(self) -> list[tuple[str, Any]]:
@@ -219,8 +219,8 @@ def _choose(
     chosen = arrays or integers
     if not chosen:
         raise Failure("--at holds no number to differentiate by", status=2)
-    hint = f"{' and '.join(chosen)} taken for floating-point: choose with --wrt"
-    return chosen, hint
+    scalars = " and ".join(key for key in chosen if isinstance(from_at[key], int))
+    return chosen, f"{scalars} made floating-point: choose with --wrt" if scalars else ""
 
 
 def _is_floating(value: Any) -> bool:

@@ -30,8 +30,8 @@ agree; and what they cost. The function returns one number. It is ordinary Pytho
 
 _EXAMPLES = """\
 what is differentiated:
-  the arguments that --wrt names; without it those of --at that hold floating-point numbers (if all
-  are integers, the arrays among them or else all); with --data alone, the function's first parameter.
+  the arguments that --wrt names; without it those of --at that hold floating-point numbers (if
+  all are integers, the arrays among them or else all); with --data alone, the first parameter.
 
 data files:
   .npz   arrays by parameter name
@@ -68,7 +68,9 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("target", metavar="FILE.py:FUNCTION", help="what to differentiate")
     parser.add_argument("--at", metavar="JSON", help="arguments by name (or the only argument)")
-    parser.add_argument("--data", metavar="FILE", type=Path, help="arguments from .npz, .json or .csv")
+    parser.add_argument(
+        "--data", metavar="FILE", type=Path, help="arguments from .npz, .json or .csv"
+    )
     parser.add_argument(
         "--wrt", metavar="NAME[,NAME]", action="append", help="arguments to differentiate"
     )
@@ -137,7 +139,9 @@ def _heading(problem: Problem) -> str:
     where = place_text((code.co_filename, code.co_firstlineno)) if code is not None else ""
     by = ", ".join(problem.selected)
     held = f"; {', '.join(problem.constants)} held constant" if problem.constants else ""
-    return f"{problem.name} at {where}, by {by}{held}" if where else f"{problem.name}, by {by}{held}"
+    return (
+        f"{problem.name} at {where}, by {by}{held}" if where else f"{problem.name}, by {by}{held}"
+    )
 
 
 def _digits(x: Any, digits: int = 12) -> str:

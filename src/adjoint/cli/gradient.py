@@ -119,7 +119,8 @@ def _calling(problem: Problem, output: Any = None) -> Iterator[None]:
     except Failure:
         raise
     except (Exception, SystemExit) as error:
-        raise from_exception(error, problem.hint) from error
+        assumed = problem.hint if isinstance(error, (TypeError, IndexError)) else ""
+        raise from_exception(error, assumed) from error
 
 
 def _evaluate(problem: Problem, output: Any) -> float:
@@ -401,11 +402,11 @@ def _differences(problem: Problem, answer: Answer) -> None:
     if not known:
         return  # the function is not finite, or raises, beside this point
     if every and len(known) == len(slopes):
-        answer.differences = _gathered(answer, slopes)  # type: ignore[arg-type]
+        answer.differences = _gathered(answer, slopes)
         answer.difference_error = _disagreement(answer.gradient, answer.differences)
     else:
         for k in known:
-            _compare_slope(answer, "difference_error", slopes[k], tangents[k])  # type: ignore[arg-type]
+            _compare_slope(answer, "difference_error", slopes[k], tangents[k])
     assert answer.difference_error is not None
     if not answer.difference_error < _tolerance(answer, 1e-4):
         raise Failure(_disagreeing(problem, answer))
@@ -448,7 +449,8 @@ def _extrapolated(
 ) -> float | None:
     """Return (4 D(h/2) − D(h)) / 3 with D(h) = (f(x + h t) − f(x − h t)) / 2h."""
     scale = max(
-        1.0, *(float(np.max(np.abs(x), initial=0, where=t != 0)) for x, t in _pairs(answer, tangents))
+        1.0,
+        *(float(np.max(np.abs(x), initial=0, where=t != 0)) for x, t in _pairs(answer, tangents)),
     )
     h = step * scale
     try:
@@ -498,12 +500,16 @@ def _hessian(problem: Problem, answer: Answer, check: bool) -> None:
         raise Failure(f"the Hessian of {problem.name} is not finite")
     answer.asymmetry = _disagreement([hessian], [hessian.T])
     if answer.asymmetry > _tolerance(answer, 1e-8):
-        raise Failure(f"the Hessian is not symmetric (by {answer.asymmetry:.1e}): please report this")
+        raise Failure(
+            f"the Hessian is not symmetric (by {answer.asymmetry:.1e}): please report this"
+        )
     if not check:
         return
 
     def gradient_at(tangents: list[Any], h: float) -> np.ndarray:
-        return flat(tree.flatten(gradient(_moved(problem, answer, tangents, h), problem.constants))[0])
+        return flat(
+            tree.flatten(gradient(_moved(problem, answer, tangents, h), problem.constants))[0]
+        )
 
     rng = np.random.default_rng(0)
     direction = [np.asarray(rng.standard_normal(np.shape(x)))[()] for x in answer.point]
@@ -518,6 +524,6 @@ def _hessian(problem: Problem, answer: Answer, check: bool) -> None:
     answer.hessian_error = worst
     if worst is not None and not worst < _tolerance(answer, 1e-3):
         raise Failure(
-            f"the Hessian of {problem.name} and differences of its gradient disagree by {worst:.1e} "
-            "(a kink beside this point? --no-check leaves differences out)"
+            f"the Hessian of {problem.name} and differences of its gradient disagree by "
+            f"{worst:.1e} (a kink beside this point? --no-check leaves differences out)"
         )

@@ -162,7 +162,7 @@ def _read_npz(path: Path) -> dict[str, Any]:
         with np.load(path, allow_pickle=False) as archive:
             values = {name: archive[name] for name in archive.files}
     except (ValueError, AttributeError, TypeError, EOFError, zipfile.BadZipFile):
-        # np.load returns a bare array for an .npy file of another name, and takes text for a pickle.
+        # np.load returns a bare array for a renamed .npy file, and takes text for a pickle.
         raise Failure(f"{path} is not an .npz file of numeric arrays", status=2) from None
     return {name: value[()] if value.ndim == 0 else value for name, value in values.items()}
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from adjoint.eager.storage import View, keep, root_of
-from adjoint.eager.tape import Tape, type_of
+from adjoint.eager.tape import F64, Tape, type_of
 from adjoint.errors import NoRuleError
 from adjoint.ir import Node
 from adjoint.ops.indexing import Path, follow, getitem, read
@@ -151,16 +151,22 @@ def record(op: Op, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
     values = []
     inputs = []
     mask = 0
+    stored = False
     for k, a in enumerate(args):
         if isinstance(a, Recorded) and (a._tape is tape or a._tape is None):
             values.append(a._value)
+            if a._cell is not None:
+                stored = True
             inputs.append(a._node)
             if a._node is not None:
                 mask |= 1 << k
         else:
             values.append(a)
             inputs.append(None)
-    result = op(*values, **params)
+    if stored and any(isinstance(v, Recorded) for v in values):
+        result = op(*[handed_down(a, v) for a, v in zip(args, values)], **params)
+    else:
+        result = op(*values, **params)
     if op.results:
         return _record_tuple(op, tape, result, args, values, tuple(inputs), params, mask)
     meta = type_of(result)
@@ -177,11 +183,43 @@ def record(op: Op, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
     return array
 
 
+def element_of(x: Recorded, index: int) -> Recorded | None:
+    """Record ``x[index]`` of an array of one dimension; None if it is not one of ordinary numbers.
+
+    What `record` does for ``getitem``, for the most frequent read in element loops.
+    """
+    value, tape = x._value, x._tape
+    if type(value) is not np.ndarray or value.ndim != 1 or tape is None:
+        return None
+    element = value[index]
+    node = Node(getitem, (x._node,), {"index": index}, None, (), value.dtype)
+    tape.append(node)
+    if tape.observe is not None:
+        tape.observe(node, (value,), element)
+    return Recorded._class(element, tape, node)
+
+
+def handed_down(x: Any, value: Any) -> Any:
+    """Return the value of ``x`` for an outer tape, which must note it if it keeps its memory."""
+    if type(value) is np.ndarray and isinstance(x, Recorded):
+        pins = root_of(x)._cell
+        if pins is not None:
+            return Recorded._class(value, None, None, pins)
+    return value
+
+
 def _save(op: Op, args: Any, values: list[Any], result: Any, mask: int) -> list[Any] | None:
     """Return what the rules of ``op`` need of this call's values."""
     if op.variadic:
-        saved: list[Any] = [np.shape(v) for v in values]
-        if -1 in op.rule.needs[0]:
+        needs = op.rule.needs[0]
+        if 0 not in needs:
+            saved: list[Any] = [np.shape(v) for v in values]
+        else:
+            saved = [snapshot(v) if isinstance(v, Recorded) else v for v in values]
+            for k, a in enumerate(args):
+                if isinstance(a, Recorded):
+                    keep(saved, k, a)
+        if -1 in needs:
             saved.append(result)
         return saved
     needs = op.rule.needs[mask]
@@ -304,12 +342,10 @@ def unary(op: Op, evaluate: Callable[[Any], Any]) -> Callable[[Any], Any]:
             return result
         saved = None
         if rule.needs[1]:
-            saved = [None, None]
-            for k in rule.needs[1]:
-                if k < 0:
-                    saved[1] = result
-                else:
-                    saved[0] = value if type(value) in _PLAIN else snapshot(value)
+            first, last = rule.keeps[1]
+            saved = [None, result if last else None]
+            if first:
+                saved[0] = value if type(value) in _PLAIN else snapshot(value)
         node = Node(op, (x._node,), None, saved, *meta)
         tape.append(node)
         if tape.observe is not None:
@@ -329,32 +365,36 @@ def binary(op: Op, evaluate: Callable[[Any, Any], Any]) -> tuple[Callable, Calla
         rule = op.rule
         if rule is ZERO or rule is None:
             return record(op, (a, b), {})
-        result = evaluate(av, bv)
-        meta = type_of(result)
-        if meta is None:
-            return result
-        needs = rule.needs[mask]
+        if type(av) in _PLAIN and type(bv) in _PLAIN:
+            result = evaluate(av, bv)
+        else:
+            result = evaluate(handed_down(a, av), handed_down(b, bv))
+        if type(result) is np.ndarray and result.dtype is F64:
+            shape, dtype = result.shape, F64
+        else:
+            meta = type_of(result)
+            if meta is None:
+                return result
+            shape, dtype = meta
         saved = None
-        if needs:
-            saved = [None, None, None]
-            for k in needs:
-                if k == 0:
-                    saved[0] = av if type(av) in _PLAIN else snapshot(av)
-                    if isinstance(a, Recorded) and a._cell is not None:
-                        keep(saved, 0, a)
-                elif k == 1:
-                    saved[1] = bv if type(bv) in _PLAIN else snapshot(bv)
-                    if isinstance(b, Recorded) and b._cell is not None:
-                        keep(saved, 1, b)
-                else:
-                    saved[2] = result
-        node = Node(op, inputs, None, saved, *meta)
+        if rule.needs[mask]:
+            first, second, last = rule.keeps[mask]
+            saved = [None, None, result if last else None]
+            if first:
+                saved[0] = av if type(av) in _PLAIN else snapshot(av)
+                if isinstance(a, Recorded) and a._cell is not None:
+                    keep(saved, 0, a)
+            if second:
+                saved[1] = bv if type(bv) in _PLAIN else snapshot(bv)
+                if isinstance(b, Recorded) and b._cell is not None:
+                    keep(saved, 1, b)
+        node = Node(op, inputs, None, saved, shape, dtype)
         tape.append(node)
         if tape.observe is not None:
             tape.observe(node, (av, bv), result)
         return Recorded._class(result, tape, node)
 
-    def forward(x: Recorded, y: Any) -> Any:
+    def general(x: Recorded, y: Any) -> Any:
         if type(x._cell) is View:
             current(x)
         tape = x._tape
@@ -376,8 +416,44 @@ def binary(op: Op, evaluate: Callable[[Any, Any], Any]) -> tuple[Callable, Calla
                 return _wrap_constants(evaluate(x._value, y))
             return apply(tape, x, y, x._value, y, (x._node, None), 1)
         if isinstance(y, (list, tuple)):
-            return forward(x, FUNCTIONS[np.array](y))
+            return general(x, FUNCTIONS[np.array](y))
         return NotImplemented
+
+    def forward(x: Recorded, y: Any) -> Any:
+        # What `general` does, spelt out for the most frequent operands: not views, never stored to.
+        tape, rule, kind = x._tape, op.rule, type(y)
+        if tape is None or x._cell is not None or rule is ZERO or rule is None:
+            return general(x, y)
+        av = x._value
+        if kind is type(x):
+            if y._tape is not tape or y._cell is not None:
+                return general(x, y)
+            bv, inputs, mask = y._value, (x._node, y._node), 3
+        elif kind in _PLAIN:
+            bv, inputs, mask = y, (x._node, None), 1
+        else:
+            return general(x, y)
+        result = evaluate(av, bv)
+        if type(result) is np.ndarray and result.dtype is F64:
+            shape, dtype = result.shape, F64
+        else:
+            meta = type_of(result)
+            if meta is None:
+                return result
+            shape, dtype = meta
+        saved = None
+        if rule.needs[mask]:
+            first, second, last = rule.keeps[mask]
+            saved = [None, None, result if last else None]
+            if first:
+                saved[0] = av if type(av) in _PLAIN else snapshot(av)
+            if second:
+                saved[1] = bv if type(bv) in _PLAIN else snapshot(bv)
+        node = Node(op, inputs, None, saved, shape, dtype)
+        tape.append(node)
+        if tape.observe is not None:
+            tape.observe(node, (av, bv), result)
+        return Recorded._class(result, tape, node)
 
     def reflected(x: Recorded, y: Any) -> Any:
         if type(x._cell) is View:

@@ -10,7 +10,17 @@ from adjoint.eager.recorded import Recorded, current, raw
 from adjoint.eager.storage import View, release, root_of
 from adjoint.errors import TracingError
 from adjoint.ir import Node
-from adjoint.ops.indexing import Path, add_at, follow, index_add, is_basic, overwrite, update
+from adjoint.ops.indexing import (
+    READ_ONLY,
+    Path,
+    add_at,
+    follow,
+    index_add,
+    is_basic,
+    overwrite,
+    reach,
+    update,
+)
 from adjoint.ops.registry import Op
 
 __all__ = ["add_in_place", "replace", "store"]
@@ -26,6 +36,8 @@ def store(x: Recorded, path: Path, value: Any, op: Op = update) -> None:
     """
     root = root_of(x)
     if root is not x:
+        if any(kind in READ_ONLY for kind, _ in x._cell.path):
+            raise ValueError("assignment destination is read-only")
         path = x._cell.path + path
     value_tape = None
     if isinstance(value, Recorded):
@@ -35,34 +47,35 @@ def store(x: Recorded, path: Path, value: Any, op: Op = update) -> None:
             return  # a[i] += v stores the view that it has just changed
         if value_tape is None:
             value = value._value
-    if type(raw(root._value)) is not np.ndarray:
-        raise TypeError(
-            f"{type(raw(root._value)).__name__!r} object does not support item assignment"
-        )
+    plain = raw(root._value)
+    if type(plain) is not np.ndarray:
+        raise TypeError(f"{type(plain).__name__!r} object does not support item assignment")
     tape = root._tape
     if value_tape is not None and (tape is None or value_tape.level > tape.level):
         tape = value_tape
     if tape is None:
-        release(root, _region(root, path))
+        if root._cell:
+            release(root, _region(root, path))
         _write(root._value, path, value, op)
         return
-    if value_tape is not None and raw(root._value).dtype.kind not in "fc":
+    if value_tape is not None and plain.dtype.kind not in "fc":
         raise TracingError(
-            f"a traced value was stored into an array of dtype {raw(root._value).dtype}: its "
-            "derivative would be lost. Make the array with a floating-point dtype, or store "
+            f"a traced value was stored into an array of dtype {plain.dtype}: its derivative "
+            " would be lost. Make the array with a floating-point dtype, or store "
             "int(value) if a constant is meant."
         )
     on_tape = value_tape is tape
     operand = value._value if on_tape else value
     _lift(root, tape, operand)
     if root._cell is None:
-        root._value = root._value.copy()
+        root._value = root._value.copy(order="K")  # views depend on layout
         root._cell = []
-    else:
+    elif root._cell:
         release(root, _region(root, path))
     _write(root._value, path, operand, op)
     inputs = (root._node, value._node if on_tape else None)
-    plain = raw(root._value)
+    if tape.observe is not None:
+        plain = raw(root._value)
     node = Node(op, inputs, {"path": path}, None, plain.shape, plain.dtype)
     tape.append(node)
     if tape.observe is not None:
@@ -89,16 +102,18 @@ def _lift(root: Recorded, tape: Any, operand: Any) -> None:
         root._tape, root._node, root._cell = tape, None, []
     if isinstance(operand, Recorded) and not isinstance(root._value, Recorded):
         if root._cell is None:
-            root._value = root._value.copy()
+            root._value = root._value.copy(order="K")
             root._cell = []
         root._value = Recorded._class(root._value, None, None, root._cell)
 
 
 def _region(root: Recorded, path: Path) -> np.ndarray:
-    if path and path[-1][0] == "index" and not is_basic(path[-1][1]):
-        path = path[:-1]
-    part = follow(raw(root._value), path)
-    return part if isinstance(part, np.ndarray) else follow(raw(root._value), path[:-1])
+    """Return memory of ``root`` that holds the part at ``path``: that part, if it is a view."""
+    part, rest = reach(raw(root._value), path)
+    if len(rest) == 1 and rest[0][0] == "index" and is_basic(rest[0][1]):
+        inner = follow(part, rest)
+        return inner if isinstance(inner, np.ndarray) else part
+    return part
 
 
 def _write(target: Any, path: Path, value: Any, op: Op) -> None:

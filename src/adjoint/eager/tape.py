@@ -65,19 +65,24 @@ class Tape:
         ``observe(node, operands, result)`` is told the values of every operation, which nodes do
         not hold (None for an operand that has been overwritten). It must copy what it keeps: a
         later item assignment changes arrays in place.
+    borrowed, looked :
+        Where plain arrays are saved, and how many nodes were looked at (`adjoint.eager.borrowed`).
     """
 
-    __slots__ = ("append", "block", "level", "observe")
+    __slots__ = ("append", "block", "borrowed", "level", "looked", "observe")
 
     def __init__(self, observe: Observer | None = None) -> None:
         self.level = next(_levels)
         self.observe = observe
+        self.borrowed: dict[int, list[Any]] | None = None
+        self.looked = 0
         self.block = Block()
         self.append = self.block.nodes.append
 
     def close(self) -> None:
         """End the recording; the block can be walked as often as one likes."""
         self.append = _refuse
+        self.borrowed = None
 
     @property
     def open(self) -> bool:

@@ -1,8 +1,8 @@
 """The evaluation trace: each elementary step with its value, its tangents and its adjoint.
 
-The names are those of Griewank & Walther, *Evaluating Derivatives*, 2nd ed., section 2.1: inputs are
-v₁₋ₙ … v₀, steps v₁, v₂, …; the tangent v̇ of a step is its derivative along a direction of the
-inputs, its adjoint v̄ the derivative of the result with respect to it.
+The names are those of Griewank & Walther, *Evaluating Derivatives*, 2nd ed., section 2.1: inputs
+are v₁₋ₙ … v₀, steps v₁, v₂, …; the tangent v̇ of a step is its derivative along a direction of
+the inputs, its adjoint v̄ the derivative of the result with respect to it.
 """
 
 from __future__ import annotations
@@ -109,11 +109,11 @@ class EvaluationTrace:
         """Labelled tangents of the inputs: of each number if there are few, else of all at once."""
         sizes = [int(np.prod(p.shape)) for p in self._recorded.parameters]
         if sum(sizes) > DIRECTIONS:
-            return [("v̇, all ẋ = 1", [np.ones(p.shape, p.dtype)[()] for p in self._parameters])]
+            return [("v̇, all ẋ = 1", [_filled(1, p)[()] for p in self._parameters])]
         directions = []
         for k, (name, _) in enumerate(self._inputs):
-            for index in np.ndindex(*self._parameters[k].shape):
-                tangents = [np.zeros(p.shape, p.dtype) for p in self._parameters]
+            for index in np.ndindex(np.shape(_filled(0, self._parameters[k]))):
+                tangents = [_filled(0, p) for p in self._parameters]
                 tangents[k][index] = 1
                 label = name + (f"[{', '.join(map(str, index))}]" if index else "")
                 directions.append((f"∂v/∂{label}", [t[()] for t in tangents]))
@@ -202,8 +202,8 @@ class EvaluationTrace:
         for k, operand in enumerate(node.inputs):
             if operand is not None:
                 operands.append(self._names[operand])
-            elif node.op is not None and node.op.rule.consumes and k == 0:
-                operands.append(f"({shape_text(node.shape)})")
+            elif step is not None and node.op is not None and node.op.rule.consumes and k == 0:
+                operands.append(f"({shape_text(np.shape(step.result))})")
             elif step is not None and k < len(step.operands):
                 operands.append(value_text(step.operands[k]))
             else:
@@ -271,6 +271,10 @@ class EvaluationTrace:
         return self.table(format="html")
 
 
+def _filled(value: int, parameter: Any) -> np.ndarray:
+    return np.full(parameter.shape, value, parameter.dtype)
+
+
 def _kept(x: Any) -> Any:
     """Return a value as it is now: an ordinary number, or a copy of an ordinary array."""
     if isinstance(x, (tuple, list)):
@@ -298,16 +302,16 @@ def trace(fun: Callable) -> Callable[..., EvaluationTrace]:
     --------
     >>> from adjoint.explain import trace
     >>> print(trace(lambda x: x**2 - 3 * x - 2)(4.0).table())
-    v    expression  value  tangent v̇ ↓  adjoint v̄ ↑
-    ──────────────────────────────────────────────────
-    v₀   x               4             1             5
-    ──────────────────────────────────────────────────
-    v₁   v₀²            16             8             1
-    v₂   3 × v₀         12             3            −1
-    v₃   v₁ − v₂         4             5             1
-    v₄   v₃ − 2          2             5             1
-    ──────────────────────────────────────────────────
-    y    v₄              2             5             1
+    v   expression  value  tangent v̇ ↓  adjoint v̄ ↑
+    ───────────────────────────────────────────────
+    v₀  x               4            1            5
+    ───────────────────────────────────────────────
+    v₁  v₀²            16            8            1
+    v₂  3 × v₀         12            3           −1
+    v₃  v₁ − v₂         4            5            1
+    v₄  v₃ − 2          2            5            1
+    ───────────────────────────────────────────────
+    y   v₄              2            5            1
     """
 
     @functools.wraps(fun, updated=())
@@ -326,6 +330,8 @@ def trace(fun: Callable) -> Callable[..., EvaluationTrace]:
         steps: dict[Node, Step] = {}
 
         def observe(node: Node, operands: Sequence[Any], result: Any) -> None:
+            if node.op is None:
+                return
             place = line_of_frame(sys._getframe(1))
             steps[node] = Step(tuple(_kept(x) for x in operands), _kept(result), place)
 

@@ -10,6 +10,7 @@ from adjoint.explain.evaluation import EvaluationTrace, Step
 from adjoint.explain.expressions import expression, number, value_text
 from adjoint.explain.places import Place
 from adjoint.ir import Node
+from adjoint.transforms.reverse import reverse_walk
 
 __all__ = ["first_in_adjoints", "first_in_tangents", "first_in_values"]
 
@@ -26,15 +27,15 @@ def first_in_values(trace: EvaluationTrace) -> Finding | None:
 
 
 def first_in_adjoints(trace: EvaluationTrace) -> Finding | None:
-    """Return the last step, going back from the result, whose adjoint is finite and whose
-    operands' adjoints are not."""
-    bars = trace.adjoints
+    """Return the first step, going back from the result, that is handed a finite adjoint and
+    hands on one that is not."""
+    adjoints = trace.adjoints
     for node, step in reversed(trace.steps.items()):
-        if node not in bars or not is_finite(bars[node]):
+        if node not in adjoints or not is_finite(adjoints[node]):
             continue
-        for operand in node.inputs:
-            if operand is not None and operand in bars and not is_finite(bars[operand]):
-                return _derived(node, step), step.place
+        handed_on = reverse_walk([node], {node: adjoints[node]})
+        if not all(map(is_finite, handed_on.values())):
+            return _derived(node, step), step.place
     return None
 
 

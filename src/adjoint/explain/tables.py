@@ -109,14 +109,14 @@ def _html(head: Line, body: list[Line], places: bool) -> str:
     parts = [[]]
     for line in body:
         if line:
-            parts[-1].append("<tr>" + "".join(cell("td", k, t) for k, t in enumerate(line)) + "</tr>")
+            parts[-1].append(
+                "<tr>" + "".join(cell("td", k, t) for k, t in enumerate(line)) + "</tr>"
+            )
         else:
             parts.append([])
     top = "".join(cell("th", k, text) for k, text in enumerate(head))
     groups = "\n".join("<tbody>\n" + "\n".join(part) + "\n</tbody>" for part in parts if part)
-    return (
-        f'<table class="evaluation-trace">\n<thead><tr>{top}</tr></thead>\n{groups}\n</table>'
-    )
+    return f'<table class="evaluation-trace">\n<thead><tr>{top}</tr></thead>\n{groups}\n</table>'
 
 
 _WRITERS: dict[str, Callable[[Line, list[Line], bool], str]] = {

@@ -22,12 +22,12 @@ from types import (
 )
 from typing import Any
 
-from numpy import ufunc
+from numpy import ndarray, ufunc
 
 from adjoint.frontend.build import is_rewritten
 from adjoint.frontend.policy import is_user_code
 from adjoint.frontend.rewrite import EAGER, rewritten_function, with_code
-from adjoint.frontend.values import contains_traced, makes_arrays, own_result
+from adjoint.frontend.values import contains_traced, makes_arrays, own_result, written
 from adjoint.ops.registry import load_for
 
 replacements: dict[Any, Callable[..., Any]] = {}
@@ -179,6 +179,8 @@ def _resolve_function(fn: FunctionType) -> Any:
     if is_rewritten(fn.__code__, EAGER.hooks):  # it was defined in rewritten code
         return fn
     if not is_user_code(fn):
+        if load_for(fn):
+            return resolve(fn)
         special = _resolve_library_function(fn)
         if special is not None:
             return special
@@ -235,6 +237,8 @@ def _call_cached(fn: Any, /, *args: Any, **kwargs: Any) -> Any:
 def _resolve_class(cls: type) -> Any:
     user_code = _user_functions(cls)
     if not user_code:
+        if load_for(cls):
+            return resolve(cls)
         _remember(cls, _ITSELF)
         return cls
     make = _make_simply if user_code == {"__init__"} else _make
@@ -295,12 +299,17 @@ def _make(cls: Any, /, *args: Any, **kwargs: Any) -> Any:
 # ------------------------------------------------------------------------------------- builtins
 
 
+_WRITING_METHODS = frozenset(("fill", "put", "sort", "partition", "setfield", "byteswap"))
+
+
 def _resolve_builtin(fn: Any) -> Any:
     owner = fn.__self__
     if owner is None or type(owner) is ModuleType:
         _remember(fn, _ITSELF)
     elif type(owner) is list and fn.__name__ == "sort":
         return functools.partial(_call_with_functions, fn, (), ("key",))
+    elif type(owner) is ndarray and fn.__name__ in _WRITING_METHODS:
+        written(owner)
     return fn
 
 

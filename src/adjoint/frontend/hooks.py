@@ -35,6 +35,7 @@ vars(EAGER.hooks).update(
     attribute=calls.attribute,
     target=values.target,
     addend=values.addend,
+    written=values.written,
     own=values.own,
     own_item=values.own_item,
 )

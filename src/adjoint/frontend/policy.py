@@ -17,6 +17,9 @@ never_rewritten: set[str] = {
 }  # fmt: skip
 """Top-level packages whose functions run as they are."""
 
+rewritten_anyway = ("numpy.polynomial",)
+"""Packages among those that are Python code over arrays, without NumPy's protocols."""
+
 _STANDARD_LIBRARY = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _INSTALLED = tuple(
     os.path.join(_STANDARD_LIBRARY, name) + os.sep for name in ("site-packages", "dist-packages")
@@ -33,7 +36,9 @@ def is_user_code(fn: FunctionType) -> bool:
     package = name.partition(".")[0] if isinstance(name, str) else ""
     if package in never_rewritten:
         # An example in a docstring has the globals of the module that it documents.
-        return fn.__code__.co_filename.startswith("<doctest ")
+        if fn.__code__.co_filename.startswith("<doctest "):
+            return True
+        return isinstance(name, str) and name.startswith(rewritten_anyway)
     if package not in sys.stdlib_module_names:
         return True
     # A user's module may well be called `queue` or `code`.

@@ -7,6 +7,7 @@ the user's text         what runs
 ``a[i] = v``            ``H.target(a)[i] = v``
 ``a[i] += v``           ``H.target(a)[i] += v``
 ``a += v``              ``a += H.addend(a, v)``
+``f(x, out=a)``         ``H.resolve(f)(x, out=H.written(a))``
 ``c = A * B``           ``c = H.own(A * B)``, if `c` is stored into
 ``c = f(x)``            ``c = H.owned(f)(x)``, if `c` is stored into
 ``c = A[i]``            ``c = H.own_item(A, i)``, if `c` is stored into
@@ -109,6 +110,9 @@ class EagerTransformer(Transformer):
         node.func = self.hook(hook, self.visit(function), at=function)
         self.visit_all(node.args)
         self.visit_all(node.keywords)
+        for keyword in node.keywords:
+            if keyword.arg == "out":
+                keyword.value = self.hook("written", keyword.value, at=keyword.value)
         if isinstance(function, ast.Attribute) and not (
             isinstance(base, ast.Name) and base.id in self.imported
         ):
@@ -133,7 +137,7 @@ class EagerTransformer(Transformer):
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.AugAssign:
         target, value = node.target, self.visit(node.value)
-        if isinstance(target, ast.Name) and not isinstance(value, ast.Constant):
+        if isinstance(target, ast.Name):
             loaded = _place_start(ast.Name(id=target.id, ctx=ast.Load()), value)
             value = self.hook("addend", loaded, value, at=value)
         node.target, node.value = self.visit(target), value

@@ -5,6 +5,7 @@ The layer of arrays is above this one, so it hands its functions down with `conf
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -32,15 +33,20 @@ def _store_refused(target: Any, index: Any, value: Any) -> None:
     )
 
 
+def _before_store(part: ndarray) -> None:
+    pass
+
+
 class _Layer:
     """The functions of the layer of arrays."""
 
-    __slots__ = ("is_traced", "own", "store_refused")
+    __slots__ = ("before_store", "is_traced", "own", "store_refused")
 
     def __init__(self) -> None:
         self.own: Callable[[Any], Any] = _own
         self.is_traced: Callable[[Any], bool] = _is_traced
         self.store_refused: Callable[[Any, Any, Any], None] = _store_refused
+        self.before_store: Callable[[ndarray], None] = _before_store
 
 
 _layer = _Layer()
@@ -51,6 +57,7 @@ def configure(
     own: Callable[[Any], Any] | None = None,
     is_traced: Callable[[Any], bool] | None = None,
     store_refused: Callable[[Any, Any, Any], None] | None = None,
+    before_store: Callable[[ndarray], None] | None = None,
 ) -> dict[str, Callable[..., Any]]:
     """Set what the layer of arrays provides; what is not given stays as it is.
 
@@ -65,13 +72,21 @@ def configure(
         ``store_refused(target, index, value)`` raises the error for a traced value (or a
         container of some) stored to a plain array; `index` is None for ``target += value``.
         If it returns, the store is tried.
+    before_store
+        Told of the part of a plain array that is about to be overwritten (or all of the array):
+        what a tape has saved of that memory must be copied first.
 
     Returns
     -------
     dict
         The former settings: ``configure(**former)`` brings them back.
     """
-    given = {"own": own, "is_traced": is_traced, "store_refused": store_refused}
+    given = {
+        "own": own,
+        "is_traced": is_traced,
+        "store_refused": store_refused,
+        "before_store": before_store,
+    }
     former = {name: getattr(_layer, name) for name in given}
     for name, function in given.items():
         if function is not None:
@@ -115,19 +130,41 @@ class _CheckedArray:
         self.array = array
 
     def __getitem__(self, index: Any) -> Any:  # for ``a[i] += v``
-        return self.array[index]
+        part = self.array[index]
+        _layer.before_store(part if type(part) is ndarray and part.base is not None else self.array)
+        return part
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if type(value) not in _NEVER_TRACED and contains_traced(value):
             _layer.store_refused(self.array, index, value)
+        _layer.before_store(self.array)
         self.array[index] = value
 
 
 def addend(augmented: Any, value: Any) -> Any:
     """Return the right-hand side of ``augmented += value``, once it is known to be allowed."""
-    if type(augmented) is ndarray and contains_traced(value):
-        _layer.store_refused(augmented, None, value)
+    if type(augmented) is ndarray:
+        if contains_traced(value):
+            _layer.store_refused(augmented, None, value)
+        _layer.before_store(augmented)
     return value
+
+
+def written(array: Any) -> Any:
+    """Return the array (or tuple of arrays) that a function is given to write into."""
+    for part in array if type(array) is tuple else (array,):
+        if type(part) is ndarray:
+            _layer.before_store(part)
+    return array
+
+
+def writes_into_first(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a NumPy function that writes into its first argument, so that we are told before."""
+
+    def call(array: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return fn(written(array), *args, **kwargs)
+
+    return functools.wraps(fn)(call)
 
 
 # ------------------------------------------------------------------------------------- adoption

@@ -8,9 +8,12 @@ fills the tables in `adjoint.ops.registry`.
 from adjoint.ops.registry import LAZY
 from adjoint.numpy_api import constants, creation, reductions, shaping, shortcuts
 from adjoint.numpy_api import choices, elementwise, loops, python, ufuncs
-from adjoint.numpy_api import differences, nan_reductions, quantiles, sorting, statistics
+from adjoint.numpy_api import differences, nan_reductions, quantiles, scans, sorting, statistics, ufunc_methods
+from adjoint.numpy_api import indexing, interpolation, joining, padding, polynomials, products
 
 LAZY.update({
+    "numpy.fft": "adjoint.numpy_api.fourier",
+    "scipy.fft": "adjoint.numpy_api.fourier_scipy",
     "scipy.special": "adjoint.numpy_api.special",
     "scipy.stats": "adjoint.numpy_api.stats",
 })  # fmt: skip

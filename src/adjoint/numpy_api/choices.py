@@ -1,4 +1,4 @@
-"""Choosing elements by conditions: where, select, piecewise, choose, clip, copyto, putmask, place."""
+"""Choosing elements by conditions: where, select, piecewise, choose, clip, copyto, place, ..."""
 
 from __future__ import annotations
 
@@ -65,11 +65,9 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
         conditions = np.concatenate([conditions, ~np.any(conditions, axis=0, keepdims=True)])
     elif count != len(conditions):
         n = len(conditions)
-        raise ValueError(
-            f"with {n} condition(s), either {n} or {n + 1} functions are expected"
-        )
-    result = constant(np.zeros_like(value))
-    if not isinstance(result, Recorded):  # integers: nothing that is stored has a derivative
+        raise ValueError(f"with {n} condition(s), either {n} or {n + 1} functions are expected")
+    result: Any = constant(np.zeros_like(value))
+    if value.dtype.kind not in "fc":  # integers: nothing that is stored has a derivative
         return np.piecewise(value, list(conditions), funclist, *args, **kw)
     x = broadcast_to(x, shape=()) if value.ndim == 0 else x
     for condition, function in zip(conditions, funclist, strict=True):

@@ -43,7 +43,7 @@ register_constant(
     np.nonzero, np.flatnonzero, np.argwhere, np.count_nonzero, np.searchsorted, np.digitize,
     np.isposinf, np.isneginf, np.isin,
     np.array_repr, np.array_str, np.array2string, np.shares_memory, np.may_share_memory,
-    np.histogram_bin_edges, np.fix,
+    np.fix,
     np.isnan, np.isfinite, np.isinf, np.signbit, np.floor, np.ceil, np.trunc, np.rint,
     np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal,
     np.logical_and, np.logical_or, np.logical_xor, np.logical_not,

@@ -1,4 +1,4 @@
-"""Making arrays: from nested lists of traced values, and empty ones that will hold such values.
+"""Making arrays: from nested lists of traced values, between traced ends, and empty ones to fill.
 
 In rewritten code ``np.zeros(n)`` gives an `Array` that is constant so far; what is stored into it
 later is recorded.
@@ -6,67 +6,362 @@ later is recorded.
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from adjoint.dispatch import any_active, call_function, plain
 from adjoint.eager.recorded import Recorded, constant
+from adjoint.errors import TracingError
 from adjoint.frontend import hooks
-from adjoint.ops.registry import implements
-from adjoint.ops.structural import broadcast_to, cast, copy, stack
+from adjoint.ops.registry import FUNCTIONS, implements
+from adjoint.ops.structural import broadcast_to, cast, reshape, stack
+from adjoint.ops.structural import copy as copy_of
 
-__all__ = ["array"]
+__all__ = ["array", "as_array", "moved_axis", "to_dtype"]
 
 
-@implements(np.array)
+def as_array(x: Any) -> Any:
+    """Return an argument as an array: itself if it is one, traced or not."""
+    if isinstance(x, Recorded):
+        return x if hasattr(plain(x), "dtype") else broadcast_to(x, shape=())
+    if isinstance(x, (list, tuple)) and any_recorded(x):
+        return array(x)
+    return np.asarray(x)
+
+
+def any_recorded(x: Any) -> bool:
+    """Tell whether ``x``, or anything in the lists and tuples it is, is an Array."""
+    if isinstance(x, Recorded):
+        return True
+    return isinstance(x, (list, tuple)) and any(any_recorded(item) for item in x)
+
+
+def to_dtype(x: Any, dtype: Any) -> Any:
+    """Return ``x`` in the given type; itself if it has that type or none is given."""
+    if dtype is None:
+        return x
+    dtype = np.dtype(dtype)
+    if dtype.kind not in "fc":
+        return np.asarray(plain(x)).astype(dtype)
+    return x if x.dtype == dtype else cast(x, dtype=dtype)
+
+
+def moved_axis(x: Any, source: int, destination: int) -> Any:
+    """Return ``np.moveaxis(x, source, destination)``, traced or not."""
+    return x if source == destination else np.moveaxis(x, source, destination)
+
+
+# -- from nested sequences ---------------------------------------------------------------------
+
+
 def array(
     object: Any,
     dtype: Any = None,
     *,
     copy: bool | None = True,
-    order: str = "K",
+    order: str | None = "K",
     subok: bool = False,
     ndmin: int = 0,
+    ndmax: int = 0,
     like: Any = None,
 ) -> Any:
-    """``np.array`` of nested sequences with traced values in them."""
-    result = _assemble(object)
-    if dtype is not None and np.dtype(dtype).kind not in "fc":
-        return np.array(plain(result), dtype=dtype, ndmin=ndmin)
-    if dtype is not None:
-        result = cast(result, dtype=np.dtype(dtype))
-    while len(result.shape) < ndmin:
-        result = result[None]
-    return result
+    """``np.array``."""
+    if not any_recorded(object):
+        options = {"ndmax": ndmax} if ndmax else {}
+        result = np.array(object, dtype, copy=copy, order=order, subok=subok, ndmin=ndmin, **options)  # type: ignore[call-overload]
+        return _adopted(result, object)
+    if isinstance(object, Recorded):
+        result = to_dtype(as_array(object), dtype)
+        if result is object and copy:
+            result = copy_of(result, order=order or "K")
+    else:
+        if copy is False:
+            np.array(plain(object), dtype, copy=False)  # NumPy's own refusal
+        result = to_dtype(_assemble(object), dtype)
+    if order in ("C", "F"):
+        result = _laid_out(result, order)
+    missing = ndmin - result.ndim
+    return result[(None,) * missing] if missing > 0 else result
+
+
+FUNCTIONS[np.array] = array
 
 
 def _assemble(x: Any) -> Any:
-    if isinstance(x, Recorded):
-        if x.ndim == 0 and type(plain(x)) is not np.ndarray:
-            return broadcast_to(x, shape=())
-        return copy(x)
-    if isinstance(x, (list, tuple)) and any_active(x):
-        return stack(*[_assemble(item) for item in x], axis=0)
-    return np.array(plain(x))
+    """Join the elements of nested sequences: all of them in one operation, then a reshape."""
+    leaves: list[Any] = []
+    shape = _flatten(x, leaves)
+    if shape is None:
+        np.array(plain(x))  # NumPy's own message for ragged sequences, if it has one
+        raise TracingError(f"np.array: this sequence is too ragged to be an array: {plain(x)!r}")
+    if any(_kind(leaf) not in "biufc" for leaf in leaves):
+        whole = np.array(plain(x))
+        if whole.dtype.kind == "O":
+            raise TracingError(
+                "np.array was given traced values together with objects that are not numbers. An "
+                "array of objects cannot carry a derivative; use a list."
+            )
+        return whole
+    inner = np.shape(plain(leaves[0]))
+    # Python numbers are strong in np.array([...]), as they are here.
+    result = stack(*leaves, axis=0)
+    return result if len(shape) == 1 else reshape(result, shape=(*shape, *inner))
 
 
-def _made(fn: Any) -> None:
+def _flatten(x: Any, leaves: list[Any]) -> tuple[int, ...] | None:
+    """Append the elements of ``x`` to ``leaves``; return the shape of the nest, None if ragged."""
+    if isinstance(x, Recorded) or not isinstance(x, (list, tuple)):
+        if not isinstance(x, Recorded) and not isinstance(x, (int, float, complex)):
+            x = np.asarray(x)
+        if leaves and np.shape(plain(x)) != np.shape(plain(leaves[0])):
+            return None
+        leaves.append(x)
+        return ()
+    if not x:
+        leaves.append(np.zeros(0))  # an empty row beside traced values: only if all are empty
+        return None
+    if not any_recorded(x):
+        return _flatten(np.asarray(x), leaves)
+    shapes = {_flatten(item, leaves) for item in x}
+    if len(shapes) > 1 and not any_ragged(shapes):
+        return None
+    inner = shapes.pop()
+    return None if inner is None else (len(x), *inner)
+
+
+def any_ragged(shapes: set[Any]) -> bool:
+    """Tell whether one of several nests was found ragged."""
+    return None in shapes
+
+
+def _kind(x: Any) -> str:
+    x = plain(x)
+    return x.dtype.kind if hasattr(x, "dtype") else np.asarray(x).dtype.kind
+
+
+def _laid_out(x: Any, order: str) -> Any:
+    flags = plain(x).flags
+    return x if flags.c_contiguous and order == "C" or flags.f_contiguous and order == "F" else (
+        copy_of(x, order=order)
+    )
+
+
+def _adopted(result: np.ndarray, given: Any) -> Any:
+    """Let a fresh array record what is stored to it; one that is the caller's stays as it is."""
+    if type(result) is not np.ndarray or result.dtype.kind not in "fc" or result is given:
+        return result
+    if isinstance(given, np.ndarray) and np.may_share_memory(result, given):
+        return result
+    return constant(result)
+
+
+def _asarray(
+    a: Any, dtype: Any = None, order: Any = None, *, device: Any = None, copy: Any = None,
+    like: Any = None,
+) -> Any:  # fmt: skip
+    """``np.asarray``: what it is given, if that is an array of the type asked for."""
+    return array(a, dtype, copy=copy, order=order)
+
+
+def _ascontiguousarray(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
+    return array(a, dtype, copy=None, order="C", ndmin=1)
+
+
+def _asfortranarray(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
+    return array(a, dtype, copy=None, order="F", ndmin=1)
+
+
+def _asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Any:
+    np.asarray_chkfinite(plain(a), dtype=dtype)
+    return array(a, dtype, copy=None, order=order)
+
+
+def _require(a: Any, dtype: Any = None, requirements: Any = None, *, like: Any = None) -> Any:
+    wanted = {str(r).upper() for r in requirements or ()}
+    order = "F" if wanted & {"F", "FORTRAN", "F_CONTIGUOUS"} else (
+        "C" if wanted & {"C", "CONTIGUOUS", "C_CONTIGUOUS"} else None
+    )
+    return array(a, dtype, copy=None, order=order)
+
+
+def _fromiter(iter: Any, dtype: Any, count: int = -1, *, like: Any = None) -> Any:
+    items = [x for _, x in zip(range(count), iter)] if count >= 0 else list(iter)
+    if not any_recorded(items):
+        return _adopted(np.fromiter(items, dtype, count), None)
+    if len(items) < count:
+        raise ValueError("iterator too short")
+    return array(items, dtype)
+
+
+@implements(np.copy)
+def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
+    """``np.copy``."""
+    return array(a, copy=True, order=order)
+
+
+@implements(np.astype)
+def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
+    """``np.astype``."""
+    return x.astype(dtype, copy=copy)
+
+
+for _fn, _impl in (
+    (np.array, array), (np.asarray, _asarray), (np.asanyarray, _asarray), (np.copy, copy),
+    (np.ascontiguousarray, _ascontiguousarray), (np.asfortranarray, _asfortranarray),
+    (np.asarray_chkfinite, _asarray_chkfinite), (np.require, _require), (np.fromiter, _fromiter),
+):  # fmt: skip
+    hooks.register(_fn, _impl)
+
+
+# -- of given shape ----------------------------------------------------------------------------
+
+
+def _made(fn: Callable[..., Any], traced: Callable[..., Any] | None = None) -> None:
     """Let ``fn`` make arrays that record what is stored to them."""
+    if traced is not None:
+        FUNCTIONS[fn] = traced
 
     def make(*args: Any, **kwargs: Any) -> Any:
         if any_active(args) or any_active(kwargs):
             return call_function(fn, args, kwargs)
         result = fn(*plain(args), **plain(kwargs))
-        return constant(result) if result.dtype.kind in "fc" else result
+        return constant(result) if getattr(result, "dtype", _INT).kind in "fc" else result
 
     hooks.register(fn, make)
 
 
-for _fn in (
-    np.zeros, np.empty, np.ones, np.full, np.zeros_like, np.empty_like, np.ones_like, np.full_like,
-    np.eye, np.identity, np.arange, np.linspace, np.logspace, np.geomspace, np.array, np.asarray,
-    np.ascontiguousarray, np.asfortranarray, np.copy, np.asanyarray,
-):  # fmt: skip
-    _made(_fn)
+_INT = np.dtype(int)
 
+
+def _of_values(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Only the shape and the type of a traced prototype matter; so do values of sizes."""
+
+    def impl(*args: Any, **kwargs: Any) -> Any:
+        result = fn(*plain(args), **plain(kwargs))
+        return constant(result) if result.dtype.kind in "fc" else result
+
+    return impl
+
+
+def _full(
+    shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", *, device: Any = None,
+    like: Any = None,
+) -> Any:  # fmt: skip
+    """``np.full``."""
+    fill_value = to_dtype(as_array(fill_value), dtype)
+    shape = plain(shape)
+    shape = (int(shape),) if np.ndim(shape) == 0 else tuple(int(n) for n in shape)
+    return copy_of(broadcast_to(fill_value, shape=shape), order=order)
+
+
+@implements(np.full_like)
+def full_like(
+    a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True,
+    shape: Any = None, *, device: Any = None,
+) -> Any:  # fmt: skip
+    """``np.full_like``."""
+    prototype = np.empty_like(plain(as_array(a)), dtype=dtype, shape=plain(shape))
+    return _full(prototype.shape, fill_value, prototype.dtype)
+
+
+def _arange(*args: Any, dtype: Any = None, device: Any = None, like: Any = None, **named: Any) -> Any:
+    """``np.arange``: its length is a constant, its values are not."""
+    n = len(np.arange(*plain(args), **plain(named)))
+    start = named.get("start", args[0] if len(args) > 1 else 0)
+    step = named.get("step", args[2] if len(args) > 2 else 1)
+    if "dtype" not in named and len(args) > 3:
+        dtype = args[3]
+    # NumPy adds the difference of the first two values over and over, not the step.
+    result = start + np.arange(n) * ((start + step) - start)
+    return to_dtype(result, dtype)
+
+
+def _count(num: Any) -> int:
+    num = operator.index(plain(num))
+    if num < 0:
+        raise ValueError(f"Number of samples, {num}, must be non-negative.")
+    return num
+
+
+@implements(np.linspace)
+def linspace(
+    start: Any, stop: Any, num: Any = 50, endpoint: bool = True, retstep: bool = False,
+    dtype: Any = None, axis: int = 0, *, device: Any = None,
+) -> Any:  # fmt: skip
+    """``np.linspace``: NumPy's own formula."""
+    num = _count(num)
+    steps = num - 1 if endpoint else num
+    integral = dtype is not None and np.issubdtype(dtype, np.integer)
+    wide = np.linspace(plain(start), plain(stop), 1).dtype
+    start, stop = as_array(start), as_array(stop)
+    start, stop = 1.0 * to_dtype(start, wide), 1.0 * to_dtype(stop, wide)
+    delta = stop - start
+    y = np.arange(num, dtype=plain(delta).dtype).reshape((-1,) + (1,) * np.ndim(plain(delta)))
+    step: Any = np.nan
+    if steps > 0:
+        step = delta / steps
+        y = y / steps * delta if np.any(plain(step) == 0) else y * step
+    else:
+        y = y * delta
+    y = y + start
+    if endpoint and num > 1:
+        y = np.concatenate([y[:-1], broadcast_to(stop, shape=y.shape[1:])[None]])
+    y = moved_axis(y, 0, axis)
+    if integral:
+        y = np.floor(y)
+    y = to_dtype(y, wide if dtype is None else dtype)
+    return (y, step) if retstep else y
+
+
+@implements(np.logspace)
+def logspace(
+    start: Any, stop: Any, num: Any = 50, endpoint: bool = True, base: Any = 10.0,
+    dtype: Any = None, axis: int = 0,
+) -> Any:  # fmt: skip
+    """``np.logspace``."""
+    if np.ndim(plain(base)) > 0:
+        start, stop, base = as_array(start), as_array(stop), as_array(base)
+        n = np.broadcast(plain(start), plain(stop), plain(base)).ndim
+        start, stop, base = (x[(None,) * (n - x.ndim)] for x in (start, stop, base))
+        base = np.expand_dims(base, axis)
+    y = linspace(start, stop, num, endpoint, axis=axis)
+    return to_dtype(np.power(base, y), dtype)
+
+
+@implements(np.geomspace)
+def geomspace(
+    start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
+) -> Any:
+    """``np.geomspace``: NumPy's own formula."""
+    num = _count(num)
+    start, stop = as_array(start), as_array(stop)
+    if np.any(plain(start) == 0) or np.any(plain(stop) == 0):
+        raise ValueError("Geometric sequence cannot include zero")
+    wide = np.result_type(plain(start), plain(stop), float(num), np.zeros((), dtype))
+    start, stop = to_dtype(start, wide), to_dtype(stop, wide)
+    # NumPy takes the sign (of complex numbers the phase) out, and puts it back: real numbers stay
+    # real, and numbers on an axis stay on it.
+    turn = start / np.abs(start) if wide.kind == "c" else np.sign(plain(start))
+    first, last = start / turn, stop / turn
+    y = logspace(np.log10(first), np.log10(last), num, endpoint, base=10.0)
+    if num > 0:
+        parts = [broadcast_to(first, shape=y.shape[1:])[None], y[1:]]
+        if num > 1 and endpoint:
+            parts[1:] = [y[1:-1], broadcast_to(last, shape=y.shape[1:])[None]]
+        y = np.concatenate(parts)
+    y = moved_axis(y * turn, 0, axis)
+    return to_dtype(y, wide if dtype is None else dtype)
+
+
+for _fn in (
+    np.zeros, np.empty, np.ones, np.zeros_like, np.empty_like, np.ones_like, np.eye, np.identity,
+    np.tri, np.hanning, np.hamming, np.bartlett, np.blackman,
+):  # fmt: skip
+    _made(_fn, _of_values(_fn))
+_made(np.full, _full)
+_made(np.arange, _arange)
+for _fn in (np.full_like, np.linspace, np.logspace, np.geomspace):
+    _made(_fn)

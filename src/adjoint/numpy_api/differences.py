@@ -10,7 +10,7 @@ from adjoint.dispatch import plain
 from adjoint.numpy_api.reductions import operand, sum_
 from adjoint.ops import scan
 from adjoint.ops.registry import implements
-from adjoint.ops.structural import broadcast_to, cast, reshape
+from adjoint.ops.structural import broadcast_to, cast, concatenate, reshape
 
 __all__ = ["diff", "gradient", "trapezoid"]
 
@@ -41,7 +41,7 @@ def diff(
         append = operand(append)
         parts.append(broadcast_to(append, shape=edge) if append.ndim == 0 else append)
     if len(parts) > 1:
-        a = np.concatenate(parts, axis=axis)
+        a = concatenate(*parts, axis=axis)
     for _ in range(n):
         a = scan.diff(a, axis=axis)
     return a
@@ -62,7 +62,7 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
             )
         extra = reshape(extra, shape=(extra.size,))
         parts.insert(place, cast(extra, dtype=ary.dtype))
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+    return parts[0] if len(parts) == 1 else concatenate(*parts)
 
 
 def _spacings(f: Any, varargs: tuple[Any, ...], axes: tuple[int, ...]) -> list[Any]:
@@ -157,7 +157,7 @@ def _gradient_along(f: Any, h: Any, axis: int, edge_order: int) -> Any:
             + at(-2, -1) * (-(last + after) / (after * last))
             + at(-1, None) * ((2 * last + after) / (last * (after + last)))
         )
-    return np.concatenate([head, inside, tail], axis=axis)
+    return concatenate(head, inside, tail, axis=axis)
 
 
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
@@ -174,9 +174,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
             d = reshape(diff(x), shape=tuple(shape))
         else:
             d = diff(x, axis=axis)
-    head = (slice(None),) * axis
-    pairs = y[(*head, slice(1, None))] + y[(*head, slice(None, -1))]
-    return sum_(d * pairs / 2.0, axis)
+    return sum_(d * scan.add_neighbours(y, axis=axis) / 2.0, axis)
 
 
 for _name in ("trapezoid", "trapz"):  # the second until NumPy 2.3

@@ -12,6 +12,7 @@ from adjoint.numpy_api.constants import register_constant
 from adjoint.numpy_api.ufuncs import is_complex
 from adjoint.ops import elementwise as ew
 from adjoint.ops.registry import implements
+from adjoint.ops.structural import broadcast_to
 
 __all__ = ["angle", "unwrap"]
 
@@ -78,11 +79,17 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.
 def _complex_if(test: Callable[[Any], Any], x: Any) -> Any:
     x = _array(x)
     value = plain(x)
+    if not hasattr(value, "dtype"):  # np.emath makes arrays of Python numbers
+        x = broadcast_to(x, shape=())
     return x + 0j if not np.iscomplexobj(value) and np.any(test(value)) else x
 
 
 def _negative(x: Any) -> Any:
     return np.less(x, 0)
+
+
+def _never(x: Any) -> Any:
+    return False
 
 
 def _outside(x: Any) -> Any:
@@ -111,4 +118,4 @@ def logn(n: Any, x: Any) -> Any:
 @implements(np.emath.power)
 def power(x: Any, p: Any) -> Any:
     """``np.emath.power``."""
-    return np.power(_complex_if(_negative, x), p)
+    return np.power(_complex_if(_negative, x), _complex_if(_never, p))

@@ -89,7 +89,7 @@ def _call_vectorized(vectorized: Any, /, *args: Any, **kwargs: Any) -> Any:
         if otypes is None:
             raise ValueError("cannot call `vectorize` on size 0 inputs unless `otypes` is set")
         empty = tuple(np.empty(shape, kind) for kind in otypes)
-        return empty if len(empty) > 1 else empty[0]
+        return empty if len(otypes) > 1 else empty[0]  # type: ignore[misc]
     if isinstance(results[0], tuple):
         kinds = otypes or [None] * len(results[0])
         columns = zip(*results, strict=True)
@@ -132,7 +132,9 @@ def apply_along_axis(func1d: Callable, axis: int, arr: Any, *args: Any, **kwargs
         raise ValueError("Cannot apply_along_axis when any iteration dimensions are 0")
     results = []
     for index in np.ndindex(*lead):
-        results.append(_array(fn(arr[(*index[:axis], slice(None), *index[axis:])], *args, **kwargs)))
+        results.append(
+            _array(fn(arr[(*index[:axis], slice(None), *index[axis:])], *args, **kwargs))
+        )
     shape = results[0].shape
     if any_active(results):
         stacked = from_nested(results)

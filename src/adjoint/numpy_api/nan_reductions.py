@@ -10,8 +10,17 @@ import numpy as np
 
 from adjoint.dispatch import plain
 from adjoint.numpy_api.reductions import (
-    ABSENT, cumprod, cumsum, fmax, fmin, max_, min_, normalize_axis, operand, prod, sum_,
+    ABSENT,
+    fmax,
+    fmin,
+    max_,
+    min_,
+    normalize_axis,
+    operand,
+    prod,
+    sum_,
 )  # fmt: skip
+from adjoint.numpy_api.scans import cumprod, cumsum
 from adjoint.numpy_api.statistics import count_of, mean, std, var
 from adjoint.ops.registry import implements
 

@@ -1,7 +1,7 @@
 """Python's own functions of numbers: `math`, `cmath`, ``float``, ``complex``, ``type``, ...
 
-They are in C and ask no argument what to do, so they are reached in rewritten code alone. Each gives
-what Python gives, a Python number, and raises what Python raises.
+They are in C and ask no argument what to do, so they are reached in rewritten code alone. Each
+gives what Python gives, a Python number, and raises what Python raises.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _numpy_type(kind: Any) -> None:
     def make(*args: Any, **kwargs: Any) -> Any:
         if len(args) != 1 or kwargs or not isinstance(args[0], (Recorded, list, tuple)):
             return kind(*args, **kwargs)
-        x = from_nested(args[0]) if not isinstance(args[0], Recorded) else args[0]
+        x: Any = from_nested(args[0]) if not isinstance(args[0], Recorded) else args[0]
         if dtype.kind not in "fc" or not any_active(x):
             return kind(plain(args[0]))
         if dtype.kind == "f" and np.iscomplexobj(plain(x)):
@@ -125,7 +125,7 @@ def _unary(fn: Function, op: Op) -> Function:
             return method(number(x))
         # The case of programs that are all scalars, spelt out for speed.
         result = fn(value)
-        node = Node(op, (x._node,), None, (value, result), (), F64)
+        node = Node(op, (x._node,), None, [value, result], (), F64)
         tape.append(node)
         return Array(result, tape, node)
 
@@ -169,9 +169,9 @@ _MATH_BINARY = {
 for _name, _op in _MATH_BINARY.items():
     _binary(getattr(math, _name), _op)
 
-_log = unary(ew.log, lambda x: log(x))
+_log = _unary(math.log, ew.log)
+_hypot = _binary(math.hypot, ew.hypot)
 _fraction = unary(ew.fraction, lambda x: _modf(x)[0])
-_hypot = binary(ew.hypot, lambda x, y: hypot(x, y))
 
 
 def replaces(fn: Function) -> Callable[[Function], Function]:
@@ -193,31 +193,29 @@ def replaces(fn: Function) -> Callable[[Function], Function]:
     return decorate
 
 
-@replaces(math.log)
-def log(x: Any, base: Any = None, /) -> Any:
+def log(x: Any, *base: Any) -> Any:
     """``math.log``."""
-    if base is not None:
-        math.log(raw(x), raw(base))
-        return log(x) / log(base)
-    return _log(number(x)) if math.log(raw(x)) is not None else x
+    if not base:
+        return _log(x)
+    math.log(raw(x), *map(raw, base))  # Python's errors
+    return _log(x) / _log(base[0]) if any_active((x, *base)) else math.log(raw(x), raw(base[0]))
 
 
-@replaces(math.hypot)
 def hypot(*coordinates: Any) -> Any:
     """``math.hypot``: 0 at 0, with derivative 0."""
-    math.hypot(*map(raw, coordinates))
-    numbers = [number(c) for c in coordinates]
-    if len(numbers) == 1:
-        return abs(numbers[0])
-    result, *rest = numbers
+    if len(coordinates) == 2:
+        return _hypot(*coordinates)
+    if not any_active(coordinates):
+        return math.hypot(*map(raw, coordinates))
+    math.hypot(*map(raw, coordinates))  # Python's errors
+    result, *rest = map(number, coordinates)
     for y in rest:
-        if not isinstance(y, Recorded) and not isinstance(result, Recorded):
-            result = math.hypot(result, y)
-        elif not isinstance(result, Recorded):
-            result = _hypot[0](y, result)
-        else:
-            result = _hypot[0](result, y)
-    return result
+        result = _hypot(result, y)
+    return result if rest else abs(result)
+
+
+hooks.register(math.log, log)
+hooks.register(math.hypot, hypot)
 
 
 @replaces(math.dist)
@@ -267,16 +265,16 @@ def _prod(iterable: Any, /, *, start: Any = 1) -> Any:
 
 if hasattr(math, "sumprod"):
 
-    @replaces(math.sumprod)
+    @replaces(math.sumprod)  # type: ignore[attr-defined]
     def _sumprod(p: Any, q: Any, /) -> Any:
         return builtins.sum(a * b for a, b in zip(p, q, strict=True))
 
 
 if hasattr(math, "fma"):
 
-    @replaces(math.fma)
+    @replaces(math.fma)  # type: ignore[attr-defined]
     def _fma(x: Any, y: Any, z: Any, /) -> Any:
-        math.fma(raw(x), raw(y), raw(z))
+        math.fma(raw(x), raw(y), raw(z))  # type: ignore[attr-defined]
         return number(x) * number(y) + number(z)
 
 

@@ -163,9 +163,7 @@ def _weighted(fn: Callable, a: Any, q: Any, axis: Any, method: str, keepdims: An
     return _arranged(result, np.shape(plain(q)), slices.shape, values.dtype)
 
 
-def _arranged(
-    result: Any, outer: tuple[int, ...], inner: tuple[int, ...], dtype: np.dtype
-) -> Any:
+def _arranged(result: Any, outer: tuple[int, ...], inner: tuple[int, ...], dtype: np.dtype) -> Any:
     """Bring quantiles from (..., m) to the shape of q followed by that of the reduction."""
     last = result.ndim - 1
     if last:

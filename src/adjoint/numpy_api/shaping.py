@@ -1,34 +1,321 @@
-"""Shapes, layouts and assembly."""
+"""Shapes and layouts: the same numbers under another shape, order of axes, or direction.
+
+What NumPy answers with a view is a view here, so that what is stored through it reaches the base.
+"""
 
 from __future__ import annotations
 
+import math
+import operator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from adjoint.dispatch import plain
-from adjoint.ops import elementwise as ew
+from adjoint.numpy_api.creation import as_array
 from adjoint.ops.registry import implements
-from adjoint.ops.structural import permute, reshape
+from adjoint.ops.structural import broadcast_to, copy, permute, reshape
 
-__all__ = ["reshape_"]
+__all__ = ["as_shape", "moveaxis", "normalized", "ravel", "reshape_"]
 
 
-@implements(np.reshape)
-def reshape_(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None) -> Any:
-    """``np.reshape``."""
+def normalized(axis: Any, ndim: int) -> int:
+    """Return an axis as a non-negative integer.
+
+    Raises
+    ------
+    AxisError
+        If there is no such axis.
+    """
+    return np.lib.array_utils.normalize_axis_index(operator.index(plain(axis)), ndim)
+
+
+def _normalized_tuple(axis: Any, ndim: int, name: str | None = None) -> tuple[int, ...]:
+    return np.lib.array_utils.normalize_axis_tuple(plain(axis), ndim, name)
+
+
+def as_shape(shape: Any) -> tuple[int, ...]:
+    """Return a shape given as a number or a sequence as a tuple."""
     shape = plain(shape)
-    size = a.size
-    shape = (shape,) if np.ndim(shape) == 0 else tuple(int(n) for n in shape)
-    if -1 in shape:
-        known = -int(np.prod(shape))
-        shape = tuple((size // known if known else 0) if n == -1 else n for n in shape)
-    if order == "F":
-        return reshape_(a.T, shape[::-1]).T
-    return reshape(a, shape=shape)
+    if np.ndim(shape) == 0:
+        return (operator.index(shape),)
+    return tuple(operator.index(n) for n in shape)
 
 
-@implements(np.transpose)
+def _is_fortran(x: Any) -> bool:
+    flags = plain(x).flags
+    return bool(flags.f_contiguous and not flags.c_contiguous)
+
+
+@implements(np.reshape, storage=True)
+def reshape_(a: Any, /, shape: Any, order: Any = "C", *, copy: bool | None = None) -> Any:
+    """``np.reshape``."""
+    a = as_array(a)
+    shape = as_shape(shape)
+    if copy is False:
+        np.reshape(plain(a), shape, order, copy=False)  # NumPy's own refusal
+    if shape.count(-1) == 1:
+        known = -math.prod(shape)
+        if known and a.size % known == 0:
+            shape = tuple(a.size // known if n == -1 else n for n in shape)
+    if order == "F" or (order == "A" and _is_fortran(a)):
+        reversed_ = reshape(_reversed(a), shape=shape[::-1])
+        result = _reversed(reversed_)
+    else:
+        result = reshape(a, shape=shape)
+    if copy and plain(result).base is not None:
+        return copy_of(result)
+    return result
+
+
+copy_of = copy
+
+
+def _reversed(a: Any) -> Any:
+    return permute(a, axes=tuple(range(a.ndim))[::-1])
+
+
+@implements(np.ravel, storage=True)
+def ravel(a: Any, order: Any = "C") -> Any:
+    """``np.ravel``."""
+    a = as_array(a)
+    if order == "K":
+        # In the order of memory: the axis with the longest stride first.
+        strides = plain(a).strides
+        axes = tuple(sorted(range(a.ndim), key=lambda k: -abs(strides[k])))
+        a, order = permute(a, axes=axes), "C"
+    return reshape_(a, -1, order)
+
+
+@implements(np.transpose, storage=True)
 def transpose(a: Any, axes: Any = None) -> Any:
     """``np.transpose``."""
-    return permute(a, axes=tuple(range(a.ndim))[::-1] if axes is None else tuple(axes))
+    a = as_array(a)
+    if axes is None:
+        return _reversed(a)
+    axes = tuple(operator.index(k) for k in plain(axes))
+    if len(axes) != a.ndim:
+        raise ValueError("axes don't match array")
+    axes = tuple(normalized(k, a.ndim) for k in axes)
+    if len(set(axes)) != len(axes):
+        raise ValueError("repeated axis in transpose")
+    return permute(a, axes=axes)
+
+
+if np.permute_dims is not np.transpose:
+    implements(np.permute_dims, storage=True)(transpose)
+
+
+@implements(np.matrix_transpose, np.linalg.matrix_transpose, storage=True)
+def matrix_transpose(x: Any, /) -> Any:
+    """``np.matrix_transpose``."""
+    x = as_array(x)
+    if x.ndim < 2:
+        raise ValueError(
+            f"Input array must be at least 2-dimensional, but it is {x.ndim}"
+        )
+    return swapaxes(x, -1, -2)
+
+
+@implements(np.moveaxis, storage=True)
+def moveaxis(a: Any, source: Any, destination: Any) -> Any:
+    """``np.moveaxis``."""
+    a = as_array(a)
+    from_ = _normalized_tuple(source, a.ndim, "source")
+    to = _normalized_tuple(destination, a.ndim, "destination")
+    if len(from_) != len(to):
+        raise ValueError("`source` and `destination` arguments must have the same number of elements")
+    axes = [k for k in range(a.ndim) if k not in from_]
+    for place, axis in sorted(zip(to, from_)):
+        axes.insert(place, axis)
+    return permute(a, axes=tuple(axes))
+
+
+@implements(np.swapaxes, storage=True)
+def swapaxes(a: Any, axis1: Any, axis2: Any) -> Any:
+    """``np.swapaxes``."""
+    a = as_array(a)
+    i, j = normalized(axis1, a.ndim), normalized(axis2, a.ndim)
+    axes = list(range(a.ndim))
+    axes[i], axes[j] = j, i
+    return permute(a, axes=tuple(axes))
+
+
+@implements(np.rollaxis, storage=True)
+def rollaxis(a: Any, axis: Any, start: int = 0) -> Any:
+    """``np.rollaxis``."""
+    a = as_array(a)
+    axis = normalized(axis, a.ndim)
+    if start < 0:
+        start += a.ndim
+    if not 0 <= start < a.ndim + 1:
+        raise np.exceptions.AxisError(f"start arg requires {-a.ndim} <= start < {a.ndim + 1}")
+    axes = [k for k in range(a.ndim) if k != axis]
+    axes.insert(start - 1 if axis < start else start, axis)
+    return permute(a, axes=tuple(axes))
+
+
+@implements(np.squeeze, storage=True)
+def squeeze(a: Any, axis: Any = None) -> Any:
+    """``np.squeeze``."""
+    a = as_array(a)
+    if axis is None:
+        axes = tuple(k for k, n in enumerate(a.shape) if n == 1)
+    else:
+        axes = _normalized_tuple(axis, a.ndim)
+        if any(a.shape[k] != 1 for k in axes):
+            raise ValueError("cannot select an axis to squeeze out which has size not equal to one")
+    return a[(*(0 if k in axes else slice(None) for k in range(a.ndim)), ...)]
+
+
+@implements(np.expand_dims, storage=True)
+def expand_dims(a: Any, axis: Any) -> Any:
+    """``np.expand_dims``."""
+    a = as_array(a)
+    axes = (axis,) if np.ndim(plain(axis)) == 0 else tuple(axis)
+    axes = _normalized_tuple(axes, a.ndim + len(axes))
+    return a[(*(None if k in axes else slice(None) for k in range(a.ndim + len(axes))), ...)]
+
+
+def _at_least(ndim: int, placed: Any) -> Any:
+    def impl(*arys: Any) -> Any:
+        results = []
+        for x in arys:
+            x = as_array(x)
+            results.append(x[placed[x.ndim]] if x.ndim < ndim else x)
+        return results[0] if len(results) == 1 else tuple(results)
+
+    return impl
+
+
+_ALL = slice(None)
+implements(np.atleast_1d, storage=True)(_at_least(1, [(None, ...)]))
+implements(np.atleast_2d, storage=True)(_at_least(2, [(None, None, ...), (None, ...)]))
+implements(np.atleast_3d, storage=True)(
+    _at_least(3, [(None, None, None, ...), (None, _ALL, None), (_ALL, _ALL, None)])
+)
+
+
+@implements(np.broadcast_to, storage=True)
+def broadcast_to_(array: Any, shape: Any, subok: bool = False) -> Any:
+    """``np.broadcast_to``."""
+    return broadcast_to(as_array(array), shape=as_shape(shape))
+
+
+@implements(np.broadcast_arrays, storage=True)
+def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
+    """``np.broadcast_arrays``; its results are read-only."""
+    arrays = [as_array(x) for x in args]
+    shape = np.broadcast_shapes(*(x.shape for x in arrays))
+    return tuple(x if x.shape == shape else broadcast_to(x, shape=shape) for x in arrays)
+
+
+@implements(np.meshgrid)
+def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
+    """``np.meshgrid``."""
+    if indexing not in ("xy", "ij"):
+        raise ValueError("Valid values for `indexing` are 'xy' and 'ij'.")
+    n = len(xi)
+    places = list(range(n))
+    if indexing == "xy" and n > 1:
+        places[:2] = 1, 0
+    grids = []
+    for place, x in zip(places, xi):
+        x = as_array(x)
+        shape = [1] * n
+        shape[place] = x.size
+        grids.append(reshape(x, shape=tuple(shape)))
+    if not sparse:
+        grids = list(broadcast_arrays(*grids))
+    return tuple(copy_of(g) for g in grids) if copy else tuple(grids)
+
+
+# -- directions --------------------------------------------------------------------------------
+
+
+@implements(np.flip, storage=True)
+def flip(m: Any, axis: Any = None) -> Any:
+    """``np.flip``."""
+    m = as_array(m)
+    axes = range(m.ndim) if axis is None else _normalized_tuple(axis, m.ndim)
+    return m[(*(slice(None, None, -1) if k in axes else _ALL for k in range(m.ndim)), ...)]
+
+
+@implements(np.fliplr, storage=True)
+def fliplr(m: Any) -> Any:
+    """``np.fliplr``."""
+    m = as_array(m)
+    if m.ndim < 2:
+        raise ValueError("Input must be >= 2-d.")
+    return m[:, ::-1]
+
+
+@implements(np.flipud, storage=True)
+def flipud(m: Any) -> Any:
+    """``np.flipud``."""
+    m = as_array(m)
+    if m.ndim < 1:
+        raise ValueError("Input must be >= 1-d.")
+    return m[::-1, ...]
+
+
+@implements(np.rot90, storage=True)
+def rot90(m: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Any:
+    """``np.rot90``."""
+    m = as_array(m)
+    if len(axes) != 2:
+        raise ValueError("len(axes) must be 2.")
+    if axes[0] == axes[1] or abs(axes[0] - axes[1]) == m.ndim:
+        raise ValueError("Axes must be different.")
+    if any(not -m.ndim <= a < m.ndim for a in axes):
+        raise ValueError(f"Axes={tuple(axes)} out of range for array of ndim={m.ndim}.")
+    k = plain(k) % 4
+    if k == 0:
+        return m[...]
+    if k == 2:
+        return flip(flip(m, axes[0]), axes[1])
+    if k == 1:
+        return swapaxes(flip(m, axes[1]), *axes)
+    return flip(swapaxes(m, *axes), axes[1])
+
+
+@implements(np.roll)
+def roll(a: Any, shift: Any, axis: Any = None) -> Any:
+    """``np.roll``."""
+    a = as_array(a)
+    shift = plain(shift)
+    if axis is None:
+        return reshape(roll(ravel(a), shift, 0), shape=a.shape)
+    axes = _normalized_tuple(axis, a.ndim) if np.ndim(axis) == 0 else tuple(
+        normalized(k, a.ndim) for k in axis
+    )
+    shifts = np.broadcast_arrays(np.atleast_1d(shift), np.asarray(axes))
+    if shifts[0].ndim > 1:
+        raise ValueError("'shift' and 'axis' should be scalars or 1D sequences")
+    totals: dict[int, int] = {}
+    for s, k in zip(*shifts):
+        totals[int(k)] = totals.get(int(k), 0) + int(s)
+    result = a
+    for k, s in totals.items():
+        s %= max(a.shape[k], 1)
+        if s:
+            head = (_ALL,) * k
+            result = np.concatenate([result[(*head, slice(-s, None))], result[(*head, slice(-s))]], k)
+    return copy_of(result) if result is a else result
+
+
+@implements(np.resize)
+def resize(a: Any, new_shape: Any) -> Any:
+    """``np.resize``: repeats the array until the new shape is full."""
+    new_shape = as_shape(new_shape)
+    a = ravel(a)
+    size = math.prod(new_shape)
+    if any(n < 0 for n in new_shape):
+        raise ValueError("all elements of `new_shape` must be non-negative")
+    if a.size == 0 or size == 0:
+        return np.zeros(new_shape, plain(a).dtype)
+    times = -(-size // a.size)
+    repeated = np.concatenate((a,) * times) if times > 1 else a
+    return reshape(repeated[:size].copy() if times == 1 else repeated[:size], shape=new_shape)
+

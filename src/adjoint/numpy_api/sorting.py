@@ -6,6 +6,7 @@ is to that element that the derivative belongs.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,19 @@ from adjoint.dispatch import plain
 from adjoint.numpy_api.reductions import operand
 from adjoint.ops.order import gather_along
 from adjoint.ops.registry import implements
-from adjoint.ops.structural import cast, reshape
+from adjoint.ops.structural import cast, concatenate, reshape
 
 __all__ = ["order_of", "ranked", "sort"]
 
 
 def order_of(x: np.ndarray, axis: int = -1) -> np.ndarray:
     """Return the indices that sort ``x``; equal elements stay in order."""
+    if x.size > 4096:
+        # The unstable sort is several times as fast, and as good where nothing is equal.
+        order = np.argsort(x, axis=axis)
+        values = np.moveaxis(np.take_along_axis(x, order, axis), axis, 0)
+        if not np.any(values[1:] == values[:-1]):
+            return order
     return np.argsort(x, axis=axis, kind="stable")
 
 
@@ -62,9 +69,7 @@ def _along(a: Any, axis: Any) -> tuple[Any, int]:
 
 
 @implements(np.sort)
-def sort(
-    a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None
-) -> Any:
+def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
     """``np.sort``; always stable."""
     a, axis = _along(a, axis)
     return gather_along(a, indices=order_of(plain(a), axis), axis=axis, distinct=True)
@@ -116,27 +121,19 @@ def unique(
     return (values, *([index] if return_index else []), *rest)
 
 
-def _array_api(name: str, **asked: bool) -> None:
+def _array_api(function: Callable) -> None:
     """Give one of the array API standard's functions of unique values its derivative."""
-    function = getattr(np, name)
-    fields = getattr(np.lib._arraysetops_impl, _RESULTS[name], None) if name in _RESULTS else None
 
     def impl(x: Any) -> Any:
-        result = unique(x, equal_nan=False, **asked)
-        return result if fields is None else fields(*result)
+        result = function(plain(x))
+        values = unique(x, equal_nan=False)
+        return type(result)(values, *result[1:]) if isinstance(result, tuple) else values
 
     implements(function)(impl)
 
 
-_RESULTS = {
-    "unique_all": "UniqueAllResult",
-    "unique_counts": "UniqueCountsResult",
-    "unique_inverse": "UniqueInverseResult",
-}
-_array_api("unique_all", return_index=True, return_inverse=True, return_counts=True)
-_array_api("unique_counts", return_counts=True)
-_array_api("unique_inverse", return_inverse=True)
-_array_api("unique_values")
+for _function in (np.unique_all, np.unique_counts, np.unique_inverse, np.unique_values):
+    _array_api(_function)
 
 
 def _flat(x: Any) -> Any:
@@ -147,7 +144,7 @@ def _flat(x: Any) -> Any:
 @implements(np.union1d)
 def union1d(ar1: Any, ar2: Any) -> Any:
     """``np.union1d``."""
-    return unique(np.concatenate([_flat(ar1), _flat(ar2)]))
+    return unique(concatenate(_flat(ar1), _flat(ar2)))
 
 
 @implements(np.intersect1d)
@@ -171,7 +168,7 @@ def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
 def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
     """``np.setxor1d``."""
     parts = [_flat(x) if assume_unique else unique(x) for x in (ar1, ar2)]
-    values = sort(np.concatenate(parts))
+    values = sort(concatenate(*parts))
     ordered = plain(values)
     edge = np.ones(len(ordered) + 1, bool)
     edge[1:-1] = ordered[1:] != ordered[:-1]

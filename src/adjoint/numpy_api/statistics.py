@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,8 @@ from adjoint.dispatch import any_active, plain
 from adjoint.errors import NoRuleError
 from adjoint.numpy_api.reductions import ABSENT, max_, min_, normalize_axis, operand, sum_
 from adjoint.ops import reduction as rd
-from adjoint.ops.registry import implements
-from adjoint.ops.structural import broadcast_to, cast, reshape
+from adjoint.ops.registry import Op, implements
+from adjoint.ops.structural import broadcast_to, cast, concatenate, permute, reshape
 
 __all__ = ["average", "bincount", "corrcoef", "cov", "count_of", "mean", "std", "var"]
 
@@ -23,10 +24,7 @@ def count_of(a: Any, axis: tuple[int, ...] | None, keepdims: bool, where: Any) -
     if where is not True:
         mask = np.broadcast_to(where, a.shape)
         return np.add.reduce(mask, axis=axis, keepdims=keepdims, dtype=np.intp)
-    count = 1
-    for k in range(a.ndim) if axis is None else axis:
-        count *= a.shape[k]
-    return count
+    return a.size if axis is None else math.prod(a.shape[k] for k in axis)
 
 
 def _as_float(n: Any, like: Any) -> Any:
@@ -51,60 +49,50 @@ def mean(
     axes = normalize_axis(axis, a.ndim)
     total = sum_(a, axes, keepdims=keepdims, where=where)
     count = count_of(a, axes, keepdims, where)
+    if type(count) is int and count:
+        return total / count
     if np.any(np.equal(count, 0)):
         warnings.warn("Mean of empty slice.", RuntimeWarning, stacklevel=2)
-    return total / (np.float64(0) if type(count) is int and count == 0 else _as_float(count, a))
+    return total / _as_float(np.asarray(count)[()], a)
 
 
-def _spread(op: Any, a: Any, axis: Any, dtype: Any, ddof: Any, keepdims: Any, options: Any) -> Any:
-    """Return a variance or standard deviation, as ``op`` is."""
-    a = operand(a, dtype)
-    keepdims = keepdims is not ABSENT and bool(keepdims)
-    correction = options.get("correction", ABSENT)
-    if correction is not ABSENT:
-        if ddof != 0:
-            raise ValueError("ddof and correction can't be provided simultaneously.")
-        ddof = correction
-    where = options.get("where", ABSENT)
-    where = True if where is ABSENT else plain(where)
-    axes = normalize_axis(axis, a.ndim)
-    center = options.get("mean", ABSENT)
-    if center is ABSENT:
-        return op(a, axis=axes, ddof=plain(ddof), keepdims=keepdims, where=where)
-    d = a - center
-    squares = d * np.conjugate(d) if np.iscomplexobj(d) else d * d
-    total = sum_(np.real(squares), axes, keepdims=keepdims, where=where)
-    free = np.maximum(count_of(a, axes, keepdims, where) - ddof, 0)
-    result = total / _as_float(np.asarray(free)[()], a)
-    return result if op is rd.variance else np.sqrt(result)
+def _spread(op: Op) -> Callable[..., Any]:
+    """Return ``np.var`` or ``np.std``, as ``op`` is."""
+
+    def spread(
+        a: Any,
+        axis: Any = None,
+        dtype: Any = None,
+        out: None = None,
+        ddof: Any = 0,
+        keepdims: Any = False,
+        *,
+        where: Any = True,
+        mean: Any = ABSENT,
+        correction: Any = ABSENT,
+    ) -> Any:
+        a = operand(a, dtype)
+        keepdims = keepdims is not ABSENT and bool(keepdims)
+        if correction is not ABSENT:
+            if ddof != 0:
+                raise ValueError("ddof and correction can't be provided simultaneously.")
+            ddof = correction
+        where = True if where is ABSENT else plain(where)
+        axes = normalize_axis(axis, a.ndim)
+        if mean is ABSENT:
+            return op(a, axis=axes, ddof=plain(ddof), keepdims=keepdims, where=where)
+        d = a - mean
+        squares = np.real(d * np.conjugate(d)) if np.iscomplexobj(d) else d * d
+        total = sum_(squares, axes, keepdims=keepdims, where=where)
+        free = np.maximum(count_of(a, axes, keepdims, where) - plain(ddof), 0)
+        result = total / _as_float(np.asarray(free)[()], a)
+        return result if op is rd.variance else np.sqrt(result)
+
+    return spread
 
 
-@implements(np.var)
-def var(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: None = None,
-    ddof: Any = 0,
-    keepdims: Any = False,
-    **options: Any,
-) -> Any:
-    """``np.var``."""
-    return _spread(rd.variance, a, axis, dtype, ddof, keepdims, options)
-
-
-@implements(np.std)
-def std(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: None = None,
-    ddof: Any = 0,
-    keepdims: Any = False,
-    **options: Any,
-) -> Any:
-    """``np.std``."""
-    return _spread(rd.standard_deviation, a, axis, dtype, ddof, keepdims, options)
+var = implements(np.var)(_spread(rd.variance))
+std = implements(np.std)(_spread(rd.standard_deviation))
 
 
 @implements(np.average)
@@ -143,8 +131,10 @@ def _fitted(weights: Any, a: Any, axes: tuple[int, ...] | None) -> Any:
     if axes is None:
         raise TypeError("Axis must be specified when shapes of a and weights differ.")
     if weights.shape != tuple(a.shape[k] for k in axes):
-        raise ValueError("Shape of weights must be consistent with shape of a along specified axis.")
-    weights = np.transpose(weights, np.argsort(axes))
+        raise ValueError(
+            "Shape of weights must be consistent with shape of a along specified axis."
+        )
+    weights = permute(weights, axes=tuple(sorted(range(len(axes)), key=axes.__getitem__)))
     return reshape(weights, shape=tuple(n if k in axes else 1 for k, n in enumerate(a.shape)))
 
 
@@ -195,7 +185,8 @@ def cov(
     d = x - center
     right = d if w is None else d * w
     right = np.conjugate(right) if np.iscomplexobj(right) else right
-    return np.squeeze((d @ right.T) * np.true_divide(1, free))
+    c = (d @ right.T) * np.true_divide(1, free)
+    return reshape(c, shape=tuple(n for n in c.shape if n != 1))
 
 
 def _checked_weights(weights: Any, name: str, length: int) -> Any:
@@ -225,18 +216,16 @@ def _observations(m: Any, y: Any, rowvar: bool, dtype: Any) -> Any:
         elif not rowvar and part.shape[0] != 1:
             part = part.T
         rows.append(part)
-    return rows[0] if len(rows) == 1 else np.concatenate(rows, axis=0)
+    return rows[0] if len(rows) == 1 else concatenate(*rows, axis=0)
 
 
 @implements(np.corrcoef)
-def corrcoef(
-    x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None
-) -> Any:
+def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
     """``np.corrcoef``."""
     c = cov(x, y, rowvar, dtype=dtype)
     if c.ndim == 0:
         return c / c
-    deviations = np.sqrt(np.real(np.diagonal(c)))
+    deviations = np.sqrt(np.real(c[np.diag_indices(len(c))]))
     c = c / deviations[:, None] / deviations[None, :]
     # Rounding may take a correlation beyond 1; the correction is a constant.
     value = plain(c)
@@ -266,12 +255,12 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
     """``np.histogram_bin_edges``: automatic edges move with the extrema of the data."""
     edges = np.histogram_bin_edges(plain(a), plain(bins), plain(range), plain(weights))
     if np.ndim(plain(bins)) == 1:
-        return bins
+        return operand(bins) if any_active(bins) else edges
     low, high = (min_(a), max_(a)) if range is None else (range[0], range[1])
     if not any_active([low, high]) or plain(low) == plain(high):
         return edges
     fraction = np.arange(len(edges)) / (len(edges) - 1)
-    return low + (high - low) * fraction
+    return cast(low + (high - low) * fraction, dtype=edges.dtype)
 
 
 @implements(np.histogram)
@@ -290,12 +279,12 @@ def histogram(
         )
         counts = cast(sums[: len(counts)], dtype=counts.dtype)
     if density:
-        return counts / np.diff(edges) / sum_(counts), edges
+        return counts / (edges[1:] - edges[:-1]) / sum_(counts), edges
     return counts, edges
 
 
 def _bins_of(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Return the bin of each value: half open but for the last, one more bin for what is outside."""
+    """Return the bin of each value; one bin more takes what is outside. Only the last is closed."""
     count = len(edges) - 1
     index = np.searchsorted(edges, values, side="right") - 1
     index[values == edges[-1]] = count - 1

@@ -12,7 +12,7 @@ from adjoint.errors import TracingError
 from adjoint.numpy_api.constants import register_constant
 from adjoint.ops import elementwise as ew
 from adjoint.ops.registry import METHODS, UFUNCS
-from adjoint.ops.structural import cast, copy, reshape
+from adjoint.ops.structural import broadcast_to, cast, copy, reshape
 
 __all__ = ["as_double"]
 
@@ -114,7 +114,7 @@ def _at(ufunc: Any) -> Any:
             return
         shape = np.shape(plain(a))
         flat = np.arange(int(np.prod(shape))).reshape(shape)[indices]
-        b = [np.broadcast_to(v, flat.shape).reshape(-1) for v in b]
+        b = [broadcast_to(v, shape=flat.shape).reshape(-1) for v in b]
         flat = flat.reshape(-1)
         turn = _turns(flat)
         for k in range(int(turn.max(initial=-1)) + 1):

@@ -109,7 +109,7 @@ strong_divide = primitive("strong_divide", numerics.strong_divide, "x", "y")
 extended_subtract = primitive("extended_subtract", numerics.extended_subtract, "x", "y")
 """x − y, with ∞ − ∞ = 0."""
 
-one_minus_square = primitive("one_minus_square", lambda x: (1 - x) * (1 + x), "x")
+one_minus_square = primitive("one_minus_square", numerics.one_minus_square, "x")
 """1 − x², with full relative accuracy near ±1. An operation, so that its derivative is −2x exactly
 where the product rule would give the difference of 1 − x and 1 + x."""
 

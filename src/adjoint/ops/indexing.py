@@ -20,6 +20,7 @@ from adjoint.ops.registry import Traced, primitive
 from adjoint.ops.structural import broadcast_to, diagonal, unbroadcast
 
 __all__ = [
+    "READ_ONLY",
     "Path",
     "add_at",
     "follow",
@@ -27,6 +28,7 @@ __all__ = [
     "index_add",
     "is_basic",
     "overwrite",
+    "reach",
     "read",
     "update",
 ]
@@ -41,7 +43,11 @@ STEPS: dict[str, Callable[[Any, Any], Any]] = {
     "imag": lambda x, _: x.imag,
     "broadcast_to": lambda x, shape: broadcast_to(x, shape=shape),
     "diagonal": lambda x, offset_axes: diagonal(x, offset_axes=offset_axes, writeable=True),
+    "read-only diagonal": lambda x, offset_axes: diagonal(x, offset_axes=offset_axes, writeable=True),
 }
+
+READ_ONLY = frozenset({"broadcast_to", "read-only diagonal"})
+"""The steps through which NumPy lets nobody write."""
 
 _BASIC = frozenset({int, slice, type(None), type(Ellipsis), np.int64, np.intp})
 
@@ -66,7 +72,7 @@ def follow(x: Any, path: Path) -> Any:
     return x
 
 
-def _reach(x: Any, path: Path) -> tuple[Any, Path]:
+def reach(x: Any, path: Path) -> tuple[Any, Path]:
     """Follow ``path`` as far as what is reached can be written through, or to its last index."""
     for k, (kind, argument) in enumerate(path):
         if kind == "index" and k == len(path) - 1:
@@ -82,7 +88,10 @@ def _reach(x: Any, path: Path) -> tuple[Any, Path]:
 
 def overwrite(x: Any, path: Path, value: Any) -> None:
     """Store ``value`` in the part of ``x`` at ``path``, in place."""
-    part, rest = _reach(x, path)
+    if len(path) == 1 and path[0][0] == "index":
+        x[path[0][1]] = value
+        return
+    part, rest = reach(x, path)
     if not rest:
         part[...] = value
     elif len(rest) == 1 and rest[0][0] == "index":
@@ -98,7 +107,10 @@ def add_at(x: Any, path: Path, value: Any) -> None:
 
     An element that an advanced index names several times receives every addend.
     """
-    part, rest = _reach(x, path)
+    if len(path) == 1 and type(path[0][1]) in _BASIC and path[0][0] == "index":
+        x[path[0][1]] += value
+        return
+    part, rest = reach(x, path)
     if not rest:
         part += value
     elif len(rest) == 1 and rest[0][0] == "index":

@@ -19,6 +19,7 @@ __all__ = [
     "det",
     "eig",
     "eigh",
+    "eigh_subset",
     "inv",
     "matmul",
     "norm",
@@ -98,6 +99,11 @@ def _eigh(x: Any, *, lower: bool = True, scipy: bool = False) -> tuple[Any, Any]
     return tuple(np.linalg.eigh(x, "L" if lower else "U"))
 
 
+def _eigh_subset(x: Any, *, first: int, count: int) -> tuple[Any, Any]:
+    w, v = np.linalg.eigh(x)
+    return w[..., first : first + count], v[..., first : first + count]
+
+
 def _spectral(x: Any, w: Any, v: Any, d: Any, slopes: Any) -> Any:
     return (v * d[..., None, :]) @ v.swapaxes(-1, -2).conj()
 
@@ -138,6 +144,9 @@ complement = primitive("complement", lambda q, rest: rest, "q", "rest")
 with q and not among themselves."""
 
 eigh = primitive("eigh", _eigh, "x", results=True)
+eigh_subset = primitive("eigh_subset", _eigh_subset, "x", results=True)
+"""``count`` eigenvalues from the ``first`` on, and their eigenvectors; the lower triangle is read."""
+
 eig = primitive("eig", lambda x: tuple(np.linalg.eig(x)), "x", results=True)
 
 spectral = primitive("spectral", _spectral, "x", "w", "v", "d", "slopes")

@@ -18,6 +18,7 @@ __all__ = [
     "extended_subtract",
     "ieee_remainder",
     "logistic",
+    "one_minus_square",
     "sech2",
     "sinc_derivative",
     "strong_divide",
@@ -29,22 +30,22 @@ SMALL = 1000
 
 def strong_multiply(x: Any, y: Any) -> Any:
     """Return x·y, but 0 wherever x is 0."""
-    if not isinstance(x, np.ndarray) and not isinstance(y, np.ndarray):
-        return x * y if x else _zero_like(x, y)
     if _has_no_zero(x):
         return np.multiply(x, y)
+    if not isinstance(x, np.ndarray) and not isinstance(y, np.ndarray):
+        return x * y if x else _zero_like(x, y)
     with np.errstate(invalid="ignore"):
         return _cleared(x, np.multiply(x, y))
 
 
 def strong_divide(x: Any, y: Any) -> Any:
     """Return x/y, but 0 wherever x is 0."""
+    if _has_no_zero(x):
+        return np.divide(x, y)
     if not isinstance(x, np.ndarray) and not isinstance(y, np.ndarray):
         if not x:
             return _zero_like(x, y)
         return x / y if y else np.divide(x, y)  # Python's own division by 0.0 raises
-    if _has_no_zero(x):
-        return np.divide(x, y)
     with np.errstate(divide="ignore", invalid="ignore"):
         return _cleared(x, np.divide(x, y))
 
@@ -56,7 +57,7 @@ def _zero_like(x: Any, y: Any) -> Any:
 
 def _has_no_zero(x: Any) -> bool:
     # Beyond that size the test costs more than looking at the result.
-    return isinstance(x, np.ndarray) and x.size < SMALL and np.count_nonzero(x) == x.size
+    return type(x) is np.ndarray and x.size < SMALL and np.count_nonzero(x) == x.size
 
 
 def _cleared(x: Any, result: np.ndarray) -> Any:
@@ -74,6 +75,12 @@ def extended_subtract(x: Any, y: Any) -> Any:
         if np.all(np.isfinite(difference)):
             return difference
         return np.where(np.equal(x, y), difference.dtype.type(0), difference)[()]
+
+
+def one_minus_square(x: Any) -> Any:
+    """Return 1 − x² as (1 − x)(1 + x), on the side of a branch cut that x is on."""
+    # Subtractions of a real number keep the sign of a zero imaginary part; 1 - x and 1 + x do not.
+    return -(x - 1) * (x - (-1))
 
 
 def sech2(x: Any) -> Any:

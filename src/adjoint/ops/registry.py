@@ -12,7 +12,7 @@ import numpy as np
 from adjoint.ir.core import Op, Traced
 
 __all__ = [
-    "FUNCTIONS", "LAZY", "METHODS", "OPS", "UFUNCS", "Op", "Traced", "implements", "load_for",
+    "FUNCTIONS", "LAZY", "METHODS", "OPS", "STORAGE", "UFUNCS", "Op", "Traced", "implements", "load_for",
     "primitive",
 ]  # fmt: skip
 
@@ -28,6 +28,10 @@ METHODS: dict[tuple[Any, str], Callable] = {}
 
 FUNCTIONS: dict[Any, Callable] = {}
 """NumPy or SciPy function -> implementation with the same signature."""
+
+STORAGE: set[Any] = set()
+"""Functions that return views of an argument or store to one. Their implementations serve constants
+too, since an array that holds a constant so far may hold a traced value later."""
 
 LAZY: dict[str, str] = {}
 """Package -> our module about its functions, imported when one of them is first met unknown.
@@ -87,16 +91,19 @@ def primitive(
     return op
 
 
-def implements(*functions: Any) -> Callable[[Callable], Callable]:
+def implements(*functions: Any, storage: bool = False) -> Callable[[Callable], Callable]:
     """Decorate a composition as the traced meaning of NumPy or SciPy functions.
 
     The implementation has the signature of the function it stands for, and is called whenever an
-    argument (or an element of a list or tuple argument) is traced.
+    argument (or an element of a list or tuple argument) is traced; with ``storage``, also for
+    arrays that hold constants so far (see `STORAGE`).
     """
 
     def register(impl: Callable) -> Callable:
         for fn in functions:
             FUNCTIONS[fn] = impl
+            if storage:
+                STORAGE.add(fn)
         return impl
 
     return register

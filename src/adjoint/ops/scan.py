@@ -10,6 +10,8 @@ from adjoint.ops.registry import primitive
 
 __all__ = [
     "accumulate_logaddexp",
+    "add_neighbours",
+    "add_neighbours_transpose",
     "cumprod",
     "cumsum",
     "diff",
@@ -51,12 +53,27 @@ def _diff(x: Any, *, axis: int) -> np.ndarray:
     return np.diff(x, axis=axis)
 
 
+def _add_neighbours(x: Any, *, axis: int) -> np.ndarray:
+    head = (slice(None),) * axis
+    return x[(*head, slice(1, None))] + x[(*head, slice(None, -1))]
+
+
 def _diff_transpose(y: Any, *, axis: int, length: int) -> np.ndarray:
-    result = np.zeros((*y.shape[:axis], length, *y.shape[axis + 1 :]), y.dtype)
+    return _spread_pairs(y, axis, length, np.subtract)
+
+
+def _add_neighbours_transpose(y: Any, *, axis: int, length: int) -> np.ndarray:
+    return _spread_pairs(y, axis, length, np.add)
+
+
+def _spread_pairs(y: Any, axis: int, length: int, combine: np.ufunc) -> np.ndarray:
+    """Give every y to the second element of its pair, and by ``combine`` to the first."""
+    result = np.empty((*y.shape[:axis], length, *y.shape[axis + 1 :]), y.dtype)
+    source, target = np.moveaxis(y, axis, 0), np.moveaxis(result, axis, 0)
+    target[:1] = 0
     if length > 1:
-        source, target = np.moveaxis(y, axis, 0), np.moveaxis(result, axis, 0)
         target[1:] = source
-        target[:-1] -= source
+        combine(target[:-1], source, out=target[:-1])
     return result
 
 
@@ -109,6 +126,8 @@ shift = primitive("shift", _shift, "x")
 
 diff = primitive("diff", _diff, "x")
 diff_transpose = primitive("diff_transpose", _diff_transpose, "y")
+add_neighbours = primitive("add_neighbours", _add_neighbours, "x")
+add_neighbours_transpose = primitive("add_neighbours_transpose", _add_neighbours_transpose, "y")
 
 recurrence = primitive("recurrence", _recurrence, "a", "b")
 """r[i] = a[i] r[i−1] + b[i] along an axis, from r[−1] = 0 (a[0] is not used); or, reversed,

@@ -61,15 +61,20 @@ def _pad(x: np.ndarray, *, width: Any, mode: str = "constant", odd: bool = False
     return np.pad(x, width, mode, **({"reflect_type": "odd"} if odd else {}))  # type: ignore[call-overload]
 
 
+def _broadcast_to(x: Any, *, shape: tuple[int, ...]) -> np.ndarray:
+    if isinstance(x, np.floating | np.complexfloating):
+        # What np.broadcast_to returns, without the iterator that it makes.
+        return np.ndarray(shape, x.dtype, x, 0, (0,) * len(shape))
+    return np.broadcast_to(x, shape)
+
+
 def _reduce_sum(x: Any, *, axis: tuple[int, ...] | None = None, keepdims: bool = False) -> Any:
     return np.add.reduce(x, axis=axis, keepdims=keepdims)
 
 
 reshape = primitive("reshape", lambda x, *, shape: np.reshape(x, shape), "x", views=True)
 permute = primitive("permute", _permute, "x", views=True)
-broadcast_to = primitive(
-    "broadcast_to", lambda x, *, shape: np.broadcast_to(x, shape), "x", views=True
-)
+broadcast_to = primitive("broadcast_to", _broadcast_to, "x", views=True)
 cast = primitive("cast", _cast, "x")
 copy = primitive("copy", _copy, "x")
 stack = primitive("stack", _stack, "*xs")

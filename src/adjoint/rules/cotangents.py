@@ -1,4 +1,4 @@
-"""Cotangents that are not written out as arrays.
+"""Tangents and cotangents that are not written out as arrays.
 
 Most of a cotangent may be zero by construction: one element was read, one result of several was
 used. These say so, and the reverse walk adds them in place to the accumulator of the operand.
@@ -10,7 +10,7 @@ from typing import Any
 
 from adjoint.ops.indexing import Path
 
-__all__ = ["At", "Handed", "Part"]
+__all__ = ["At", "Handed", "Part", "Undefined"]
 
 
 class At:
@@ -40,3 +40,16 @@ class Handed:
 
     def __init__(self, value: Any) -> None:
         self.value = value
+
+
+class Undefined:
+    """The tangent of a value that has no derivative here; ``error`` says why.
+
+    What is computed from the value has none either. The error is raised where a result is one: an
+    eigenvector that is computed and never used does no harm.
+    """
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error

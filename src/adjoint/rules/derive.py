@@ -27,6 +27,7 @@ an operand     its value (as the operation declares it: ``x``, ``y``, ...)
 ``node``       the graph's node; ``node.shape`` and ``node.dtype`` are the result's
 ``active``     in a joint vjp: a tuple of booleans, which operands need a cotangent
 ``shapes``     of the operands of an operation with any number of them
+``xs``         the values of the operands of such an operation, declared as ``*xs``
 a parameter    of the operation (``axis``, ``index``, ...); its default if the call left it out
 =============  ==================================================================
 
@@ -54,6 +55,10 @@ class Rule:
     ----------
     pulls : tuple of callable or None
         ``pulls[k](ct, node)`` is the cotangent of operand k.
+    maps : tuple or None
+        For elementwise rows whose functions need at most two saved values each: what ``pulls`` does,
+        as ``(function, i, j)``, called with the cotangent and the saved values i and j. It spares
+        the reverse walk a call.
     pull_all : callable or None
         ``pull_all(ct, node)`` is the tuple of all cotangents, where they are computed together.
     push : callable or None
@@ -61,6 +66,8 @@ class Rule:
     needs : callable
         ``needs[mask]``: which values to save (-1: the result) when the operands of the bits of
         ``mask`` are active; for operations with any number of operands there is one entry.
+    keeps : tuple
+        ``needs`` as booleans, one an operand and one for the result.
     broadcasts : bool
         Whether cotangents may have the result's shape rather than the operand's.
     consumes : bool
@@ -68,7 +75,7 @@ class Rule:
         the walks then give them one that nothing else refers to.
     """
 
-    __slots__ = ("broadcasts", "consumes", "needs", "pull_all", "pulls", "push")
+    __slots__ = ("broadcasts", "consumes", "keeps", "maps", "needs", "pull_all", "pulls", "push")
 
     def __init__(
         self,
@@ -81,8 +88,11 @@ class Rule:
     ) -> None:
         self.consumes = consumes
         self.needs = needs
+        operands = (len(needs) - 1).bit_length()
+        self.keeps = tuple((*(k in row for k in range(operands)), -1 in row) for row in needs)
         self.push = push
         self.pulls = pulls
+        self.maps: tuple[tuple[Callable, int | None, int | None] | None, ...] | None = None
         self.pull_all = pull_all
         self.broadcasts = broadcasts
 
@@ -98,7 +108,7 @@ def _names(fn: Callable) -> tuple[str, ...]:
 
 def _values(fn: Callable, op: Op) -> set[int]:
     """Return the positions of the saved values that ``fn`` asks for (-1: the result)."""
-    positions = {k for k, name in enumerate(op.operands) if name in _names(fn)}
+    positions = {k for k, name in enumerate(op.operands) if name.lstrip("*") in _names(fn)}
     return positions | ({-1} if "out" in _names(fn) else set())
 
 
@@ -114,6 +124,8 @@ def _getter(name: str, op: Op, fn: Callable) -> Callable[[Any], Any]:
         return lambda node: tuple(i is not None for i in node.inputs)
     if name == "shapes":
         return lambda node: node.saved
+    if op.variadic and name == op.operands[0][1:]:
+        return lambda node: node.saved[: len(node.inputs)]
     if name.endswith("_type") and name[:-5] in op.operands:
         k = op.operands.index(name[:-5])
         return lambda node: node.inputs[k]
@@ -181,7 +193,20 @@ def elementwise(op: Op, *maps: Callable | None) -> None:
         return total
 
     per_operand = [set() if m is None else _values(m, op) for m in maps]
-    _set(op, Rule(_masks(op, per_operand), push, pulls, broadcasts=True))
+    rule = Rule(_masks(op, per_operand), push, pulls, broadcasts=True)
+    spelt = [_spelt(m, op) for m in maps]
+    if not any(m is not None and s is None for m, s in zip(maps, spelt, strict=True)):
+        rule.maps = tuple(spelt)
+    _set(op, rule)
+
+
+def _spelt(fn: Callable | None, op: Op) -> tuple[Callable, int | None, int | None] | None:
+    """Return ``fn`` with the positions of the saved values that it needs, if that is all."""
+    names = _names(fn)[1:] if fn is not None else ()
+    if fn is None or len(names) > 2 or any(n not in op.operands and n != "out" for n in names):
+        return None
+    spots = [-1 if n == "out" else op.operands.index(n) for n in names]
+    return (fn, *spots, *[None] * (2 - len(spots)))  # type: ignore[return-value]
 
 
 def linear(op: Op, transpose: Callable) -> None:

@@ -34,7 +34,7 @@ elementwise(
     lambda t, out, y: -ew.strong_divide(ew.strong_multiply(t, out), y),
 )
 elementwise(ew.negative, lambda t: -t)
-elementwise(ew.reciprocal, lambda t, out: -ew.strong_multiply(t, out * out))
+elementwise(ew.reciprocal, lambda t, out: -ew.strong_multiply(ew.strong_multiply(t, out), out))
 elementwise(ew.square, lambda t, x: t * (2 * x))
 # np.floor_divide rounds the quotient as np.remainder does; np.floor(x / y) may be off by one.
 elementwise(ew.remainder, lambda t: t, lambda t, x, y: -t * np.floor_divide(x, y))
@@ -121,7 +121,8 @@ elementwise(ew.sinh, lambda t, x: t * np.cosh(x))
 elementwise(ew.cosh, lambda t, x: t * np.sinh(x))
 elementwise(ew.tanh, lambda t, x: t * ew.sech2(x))
 elementwise(ew.arcsinh, lambda t, x: ew.strong_divide(t, _sqrt_one_plus_square(x)))
-elementwise(ew.arccosh, lambda t, x: ew.strong_divide(t, np.sqrt(x - 1) * np.sqrt(x + 1)))
+# x + 1 would lose the sign of a zero imaginary part: the side of the branch cut.
+elementwise(ew.arccosh, lambda t, x: ew.strong_divide(t, np.sqrt(x - 1) * np.sqrt(x - (-1))))
 elementwise(ew.arctanh, lambda t, x: ew.strong_divide(t, ew.one_minus_square(x)))
 elementwise(ew.radians, lambda t: t * (math.pi / 180))
 elementwise(ew.degrees, lambda t: t * (180 / math.pi))
@@ -140,9 +141,7 @@ elementwise(
 elementwise(
     ew.direction,
     lambda t, x, y: t * ew.strong_divide(np.square(ew.direction(y, x)), np.hypot(x, y)),
-    lambda t, x, y: (
-        -t * ew.strong_divide(ew.direction(x, y) * ew.direction(y, x), np.hypot(x, y))
-    ),
+    lambda t, x, y: -t * ew.strong_divide(ew.direction(x, y) * ew.direction(y, x), np.hypot(x, y)),
 )
 
 # -- extrema, signs, parts of numbers --------------------------------------------------------------

@@ -12,11 +12,18 @@ from adjoint.rules.cotangents import At, Handed
 from adjoint.rules.derive import linear, store
 
 linear(ix.getitem, lambda ct, index: At((("index", index),), ct))
-linear(ix.read, lambda ct, path: At(path, ct))
+linear(ix.read, lambda ct, path: At(path, -ct if _is_imaginary(path) else ct))
+
+
+def _is_imaginary(path: ix.Path) -> bool:
+    """Tell whether a path leads to imaginary parts: Re(ct dz) has −Im(ct) before d Im(z)."""
+    return any(kind == "imag" for kind, _ in path)
 
 
 def _part(ct: Any, path: ix.Path) -> Any:
     part = ix.follow(ct, path)
+    if _is_imaginary(path):
+        return -part
     return part.copy() if isinstance(part, Traced) else np.array(part)[()]
 
 
@@ -25,7 +32,7 @@ def _last_writers(shape: tuple[int, ...], path: ix.Path) -> Any:
 
     An index array may name an element twice; the last entry stays, and it alone gets a cotangent.
     """
-    kind, index = path[-1]
+    kind, index = path[-1] if path else ("", None)
     if kind != "index" or ix.is_basic(index) or ix._names_each_once(index):
         return None
     who = np.empty(shape, np.intp)

@@ -31,7 +31,7 @@ def kept(y: Any, shape: tuple[int, ...], axis: tuple[int, ...] | None, keepdims:
 
 def reduction(op: Op, weights: Callable) -> None:
     """Give a reduction its row: ``weights(x, out, **parameters) -> (w, s)``, out with axes kept."""
-    defaults = op.fn.__kwdefaults__
+    defaults: dict[str, Any] = getattr(op.fn, "__kwdefaults__", {})
 
     def linearise(x: Any, out: Any, node: Any) -> tuple[Any, Any, dict[str, Any]]:
         params = {**defaults, **(node.params or {})}
@@ -105,9 +105,9 @@ def _deviations(x: Any, axis: Any, ddof: Any, where: Any) -> tuple[Any, Any]:
         d = ew.where(where, x - mean, 0)
     if x.dtype.kind == "c":
         d = np.conjugate(d)
-    free = np.maximum(count - ddof, 0)
-    with np.errstate(divide="ignore"):
-        return d, np.divide(1.0, free).astype(_real_type(x))[()]
+    # Of too few elements the variance is NaN whatever they are: the weights are 0.
+    free = np.asarray(count - ddof, _real_type(x))
+    return d, np.divide(1, free, out=np.zeros_like(free), where=free > 0)[()]
 
 
 def _variance(
@@ -122,22 +122,24 @@ def _standard_deviation(
     x: Any, out: Any, axis: Any, ddof: Any, keepdims: bool, where: Any
 ) -> tuple[Any, Any]:
     d, scale = _deviations(x, axis, ddof, where)
-    return d, scale * _reciprocal_or_zero(out)
+    return d, scale * reciprocal_or_zero(out)
 
 
-def _reciprocal_or_zero(out: Any) -> Any:
-    """Return 1/out, and 0 with all its derivatives where out is 0."""
-    zero = np.equal(out, 0)
-    return ew.where(zero, 0, 1 / ew.where(zero, 1, out))
+def reciprocal_or_zero(x: Any) -> Any:
+    """Return 1/x, and 0 with all its derivatives where x is 0."""
+    zero = np.equal(x, 0)
+    return ew.where(zero, 0, 1 / ew.where(zero, 1, x))
 
 
-def _logaddexp(x: Any, out: Any, axis: Any, keepdims: bool) -> tuple[Any, None]:
-    # Where all are −∞ the result is −∞ whatever they do: the weights are 0.
-    return np.exp(x - ew.where(np.isneginf(out), 0, out)), None
+def _logaddexp(x: Any, out: Any, axis: Any, keepdims: bool) -> tuple[Any, Any]:
+    # The weights exp(x − out) add up to 1 only within the rounding of out, which is an absolute
+    # one here. Where all are −∞ the result is −∞ whatever they do: the weights are 0.
+    w = np.exp(x - ew.where(np.isneginf(out), 0, out))
+    return w, reciprocal_or_zero(st.reduce_sum(w, axis=axis, keepdims=True))
 
 
 def _hypot(x: Any, out: Any, axis: Any, keepdims: bool) -> tuple[Any, Any]:
-    return x, _reciprocal_or_zero(out)
+    return x, reciprocal_or_zero(out)
 
 
 for _op in (rd.reduce_max, rd.reduce_min, rd.reduce_fmax, rd.reduce_fmin):

@@ -1,4 +1,4 @@
-"""Derivatives of the scans. Those of running products are linear recurrences: nothing is divided."""
+"""Derivatives of the scans: those of running products are recurrences, and nothing is divided."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from adjoint.ops import elementwise as ew
 from adjoint.ops import scan
 from adjoint.rules.derive import general, linear
+from adjoint.rules.reduction import reciprocal_or_zero
 
 
 def _against(ct: Any, a: Any, axis: int, reverse: bool) -> Any:
@@ -33,20 +34,28 @@ def _cumprod_vjp(ct: Any, x: Any, out: Any, axis: int, reverse: bool) -> Any:
 
 
 def _accumulate_logaddexp_jvp(x_dot: Any, x: Any, out: Any, axis: int) -> Any:
-    # dy[i] = exp(y[i−1] − y[i]) dy[i−1] + exp(x[i] − y[i]) dx[i]; no exponent is positive.
+    # dy[i] = exp(y[i−1] − y[i]) dy[i−1] + exp(x[i] − y[i]) dx[i]. No exponent is positive, and the
+    # two weights are made to add up to 1, which they do only within the rounding of y.
     y = ew.where(np.isneginf(out), 0, out)
-    before = scan.shift(out, by=1, axis=axis, fill=-np.inf)
-    return scan.recurrence(np.exp(before - y), np.exp(x - y) * x_dot, axis=axis)
+    old = np.exp(scan.shift(out, by=1, axis=axis, fill=-np.inf) - y)
+    new = np.exp(x - y)
+    scale = reciprocal_or_zero(old + new)
+    return scan.recurrence(old * scale, new * scale * x_dot, axis=axis)
 
 
-linear(
-    scan.cumsum, lambda ct, axis, reverse: scan.cumsum(ct, axis=axis, reverse=not reverse)
-)
+linear(scan.cumsum, lambda ct, axis, reverse: scan.cumsum(ct, axis=axis, reverse=not reverse))
 linear(
     scan.diff,
     lambda ct, x_type, axis: scan.diff_transpose(ct, axis=axis, length=x_type.shape[axis]),
 )
 linear(scan.diff_transpose, lambda ct, axis: scan.diff(ct, axis=axis))
+linear(
+    scan.add_neighbours,
+    lambda ct, x_type, axis: scan.add_neighbours_transpose(
+        ct, axis=axis, length=x_type.shape[axis]
+    ),
+)
+linear(scan.add_neighbours_transpose, lambda ct, axis: scan.add_neighbours(ct, axis=axis))
 general(scan.shift, vjp=lambda ct, by, axis: scan.shift(ct, by=-by, axis=axis))
 general(scan.cumprod, vjp=_cumprod_vjp)
 general(scan.recurrence, vjp=_recurrence_vjp)

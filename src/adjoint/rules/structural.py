@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from adjoint.ops import structural as st
-from adjoint.rules.cotangents import Part
+from adjoint.ops.indexing import add_at
+from adjoint.ops.registry import Traced
+from adjoint.rules.cotangents import At, Part
 from adjoint.rules.derive import linear
 
 
@@ -39,11 +43,55 @@ def _unstack(ct: Any, shapes: list[tuple[int, ...]], axis: int) -> list[Any]:
     return [ct[(*head, k)] for k in range(len(shapes))]
 
 
+def _unpad(
+    ct: Any, x_type: Any, width: tuple[tuple[int, int], ...], mode: str, odd: bool
+) -> Any:
+    """Send what went into the margins back to where it came from, the last axis first."""
+    for axis in reversed(range(len(width))):
+        left, right = width[axis]
+        if not left and not right:
+            continue
+        n = x_type.shape[axis]
+        head = (slice(None),) * axis
+        sides = (slice(0, left), slice(left + n, None))
+        core = ct[(*head, slice(left, left + n))]
+        if mode != "constant" and n:
+            core = core.copy()
+            if odd:
+                source = np.pad(np.eye(n), ((left, right), (0, 0)), mode, reflect_type="odd")  # type: ignore[call-overload]
+                ends = st.concatenate(*[ct[(*head, s)] for s in sides], axis=axis)
+                ends = _axis_last(ends, axis) @ np.delete(source, range(left, left + n), 0)
+                core += _axis_back(ends, axis)
+            else:
+                source = np.pad(np.arange(n), (left, right), mode)
+                for s in sides:
+                    _add(core, (*head, source[s]), ct[(*head, s)])
+        ct = core
+    return ct
+
+
+def _add(x: Any, index: Any, value: Any) -> None:
+    path = (("index", index),)
+    x._add_at(path, value) if isinstance(x, Traced) else add_at(x, path, value)
+
+
+def _axis_last(x: Any, axis: int) -> Any:
+    n = len(x.shape)
+    return st.permute(x, axes=(*range(axis), *range(axis + 1, n), axis))
+
+
+def _axis_back(x: Any, axis: int) -> Any:
+    n = len(x.shape)
+    return st.permute(x, axes=(*range(axis), n - 1, *range(axis, n - 1)))
+
+
 linear(st.reshape, lambda ct, x_type: st.reshape(ct, shape=x_type.shape))
 linear(st.permute, lambda ct, axes: st.permute(ct, axes=_inverse(axes)))
 linear(st.broadcast_to, lambda ct, x_type: st.unbroadcast(ct, x_type.shape))
 linear(st.cast, lambda ct, x_type: st.project(ct, x_type.dtype))
 linear(st.copy, lambda ct: ct)
+linear(st.diagonal, lambda ct, offset_axes: At((("diagonal", offset_axes),), ct))
+linear(st.pad, _unpad)
 linear(st.reduce_sum, _spread)
 linear(st.concatenate, _split)
 linear(st.stack, _unstack)

@@ -12,12 +12,15 @@ import numpy as np
 
 from adjoint.ir import Block, Node
 from adjoint.ops.registry import Traced
-from adjoint.ops.structural import broadcast_to, project
+from adjoint.ops.structural import broadcast_to, cast, project
+from adjoint.rules.cotangents import Undefined
 from adjoint.transforms.transpose import transpose
 
 __all__ = ["forward_walk"]
 
 Dots = dict[Node, Any]
+
+_C128 = np.dtype(np.complex128)
 
 
 def forward_walk(block: Block, dots: Dots) -> Dots:
@@ -32,10 +35,12 @@ def forward_walk(block: Block, dots: Dots) -> Dots:
     Returns
     -------
     dict
-        Tangents of every node that depends on those parameters.
+        Tangents of every node that depends on those parameters; `Undefined` for those that have no
+        derivative here.
     """
     read_later = _read_after_store(block)
     owned: set[Node] = set()
+    undefined = False
     for node in block.nodes:
         op = node.op
         if op is None:
@@ -43,6 +48,11 @@ def forward_walk(block: Block, dots: Dots) -> Dots:
         tangents = [None if i is None else dots.get(i) for i in node.inputs]
         if all(t is None for t in tangents):
             continue
+        if undefined:
+            hit = next((t for t in tangents if type(t) is Undefined), None)
+            if hit is not None:
+                dots[node] = hit
+                continue
         rule = op.rule
         if rule.consumes:
             x = node.inputs[0]
@@ -62,8 +72,12 @@ def forward_walk(block: Block, dots: Dots) -> Dots:
             continue
         if dot is None:
             continue
-        if not hasattr(dot, "shape"):
-            dot = np.asarray(dot, node.dtype)[()]
+        if type(dot) is Undefined:
+            undefined = True
+            dots[node] = dot
+            continue
+        if not hasattr(dot, "shape"):  # a Python number, or a traced one
+            dot = cast(dot, dtype=_C128 if isinstance(dot, complex) else node.dtype)
         if dot.shape != node.shape:
             dot = broadcast_to(dot, shape=node.shape)
         if dot.dtype != node.dtype:
@@ -109,4 +123,7 @@ def _push_by_transposition(tangents: list[Any], node: Node) -> Any:
 
 
 def _copy(x: Any) -> Any:
-    return x.copy() if isinstance(x, Traced) else np.array(x)
+    if isinstance(x, Traced):
+        # A traced NumPy scalar becomes an array, which can be stored to.
+        return x.copy() if isinstance(x, np.ndarray) else broadcast_to(x, shape=())
+    return np.array(x)

@@ -17,13 +17,16 @@ from adjoint.errors import RuleError
 from adjoint.ir import Node
 from adjoint.ops.indexing import Path, add_at
 from adjoint.ops.registry import Traced
-from adjoint.ops.structural import project, unbroadcast
+from adjoint.ops.structural import broadcast_to, cast, project, unbroadcast
 from adjoint.rules.cotangents import At, Handed, Part
 from adjoint.transforms.transpose import transpose
 
 __all__ = ["reverse_walk"]
 
 Bars = dict[Node, Any]
+
+_F64 = np.dtype(np.float64)
+_C128 = np.dtype(np.complex128)
 
 
 def reverse_walk(nodes: list[Node], bars: Bars) -> Bars:
@@ -42,7 +45,7 @@ def reverse_walk(nodes: list[Node], bars: Bars) -> Bars:
         Cotangents of the parameters that the results depend on.
     """
     owned: set[Node] = set()
-    ndarray = np.ndarray
+    ndarray, float64 = np.ndarray, np.float64
     for node in reversed(nodes):
         op = node.op
         if op is None:
@@ -55,28 +58,48 @@ def reverse_walk(nodes: list[Node], bars: Bars) -> Bars:
             ct = _with_zeros(ct, node)
         elif rule.consumes and node not in owned:
             ct = _copy(ct)
+        if rule.maps is not None:
+            # The most frequent kind of row, and the most frequent case of _add, spelt out.
+            saved = node.saved
+            for operand, spelt in zip(node.inputs, rule.maps):  # noqa: B905
+                if operand is None or spelt is None:
+                    continue
+                fn, i, j = spelt
+                if i is None:
+                    g = fn(ct)
+                elif j is None:
+                    g = fn(ct, saved[i])
+                else:
+                    g = fn(ct, saved[i], saved[j])
+                kind = type(g)
+                if not (
+                    (kind is ndarray and g.shape == operand.shape and g.dtype is operand.dtype)
+                    or (kind is float64 and operand.dtype is _F64 and operand.shape == ())
+                ):
+                    _add(bars, owned, operand, g, node)
+                    continue
+                held = bars.get(operand)
+                if held is None:
+                    bars[operand] = g
+                elif operand in owned and type(held) is ndarray:
+                    held += g
+                else:
+                    bars[operand] = held + g
+                    owned.add(operand)
+            continue
         pulls = rule.pulls
         if pulls is None:
             if rule.pull_all is not None:
                 pulled = rule.pull_all(ct, node)
             else:
                 pulled = transpose(rule.push, node, ct)
-            for operand, g in zip(node.inputs, pulled, strict=True):
-                if operand is not None and g is not None:
-                    _add(bars, owned, operand, g, node)
-            continue
-        for operand, pull in zip(node.inputs, pulls, strict=True):
-            if operand is None or pull is None:
-                continue
-            g = pull(ct, node)
-            if (
-                type(g) is ndarray
-                and g.shape == operand.shape
-                and g.dtype is operand.dtype
-                and operand not in bars
-            ):
-                bars[operand] = g  # the most frequent case of _add, spelt out
-            else:
+        else:
+            pulled = [
+                None if operand is None or pull is None else pull(ct, node)
+                for operand, pull in zip(node.inputs, pulls, strict=True)
+            ]
+        for operand, g in zip(node.inputs, pulled, strict=True):
+            if operand is not None and g is not None:
                 _add(bars, owned, operand, g, node)
     return bars
 
@@ -99,7 +122,7 @@ def _add(bars: Bars, owned: set[Node], operand: Node, g: Any, node: Node) -> Non
     try:
         shape = g.shape
     except AttributeError:
-        g = np.asarray(g, operand.dtype)
+        g = cast(g, dtype=_C128 if isinstance(g, complex) else operand.dtype)  # a Python number, or a traced one
         shape = g.shape
     if shape != operand.shape:
         if not node.op.rule.broadcasts:
@@ -116,7 +139,7 @@ def _add(bars: Bars, owned: set[Node], operand: Node, g: Any, node: Node) -> Non
         if handed:
             owned.add(operand)
     elif operand in owned and type(held) is np.ndarray and not isinstance(g, Traced):
-        np.add(held, g, out=held)
+        held += g
     else:
         bars[operand] = held + g
         owned.add(operand)
@@ -141,11 +164,15 @@ def _add_part(bars: Bars, owned: set[Node], operand: Node, path: Path, value: An
 
 
 def _copy(x: Any) -> Any:
-    return x.copy() if isinstance(x, Traced) else np.array(x)
+    if isinstance(x, Traced):
+        # A traced NumPy scalar becomes an array, which can be stored to.
+        return x.copy() if isinstance(x, np.ndarray) else broadcast_to(x, shape=())
+    return np.array(x)
 
 
 def _with_zeros(parts: list[Any], node: Node) -> tuple[Any, ...]:
+    # Zeros without memory: rules tell by that a result that nobody used (rules.matrices.is_absent).
     return tuple(
-        np.zeros(shape, dtype) if part is None else part
+        np.broadcast_to(np.zeros((), dtype), shape) if part is None else part
         for part, shape, dtype in zip(parts, node.shape, node.dtype, strict=True)
     )

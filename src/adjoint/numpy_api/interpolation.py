@@ -1,0 +1,50 @@
+"""``np.interp``: piecewise linear interpolation, differentiable in the points and in the table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from adjoint.dispatch import plain
+from adjoint.numpy_api.creation import as_array, to_dtype
+from adjoint.ops import elementwise as ew
+from adjoint.ops.registry import implements
+
+__all__ = ["interp"]
+
+
+@implements(np.interp)
+def interp(
+    x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None
+) -> Any:
+    """``np.interp``. At a knot the derivative is that of the segment on the right of it."""
+    x = x if hasattr(plain(x), "dtype") else as_array(x)
+    xp, fp = as_array(xp), as_array(fp)
+    np.interp(0.0, plain(xp), plain(fp))  # NumPy's own checks of the table
+    x, xp = to_dtype(x, float), to_dtype(xp, float)
+    fp = to_dtype(fp, complex if plain(fp).dtype.kind == "c" else float)
+    if period is not None:
+        if np.ndim(plain(period)) or plain(period) == 0:
+            raise ValueError("period must be a non-zero value")
+        period = abs(period)
+        left = right = None
+        x, xp = x % period, xp % period
+        order = np.argsort(plain(xp))
+        xp, fp = xp[order], fp[order]
+        xp = np.concatenate((xp[-1:] - period, xp, xp[0:1] + period))
+        fp = np.concatenate((fp[-1:], fp, fp[0:1]))
+    left = fp[0] if left is None else left
+    right = fp[-1] if right is None else right
+    at, knots = plain(x), plain(xp)
+    n = len(knots)
+    if n == 1:
+        inside = fp[np.zeros(np.shape(at), int)]
+    else:
+        k = np.clip(np.searchsorted(knots, at, side="right") - 1, 0, n - 2)
+        slope = (fp[k + 1] - fp[k]) / (xp[k + 1] - xp[k])
+        # From the knot on the left, but at the last knot from that: its value is met exactly.
+        j = np.where(at == knots[-1], n - 1, k)
+        inside = slope * (x - xp[j]) + fp[j]
+    result = ew.where(at < knots[0], left, ew.where(at > knots[-1], right, inside))
+    return ew.where(np.isnan(at), x, result) if np.isnan(at).any() else result

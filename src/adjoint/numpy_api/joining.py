@@ -1,0 +1,331 @@
+"""Joining arrays, taking them apart, and repeating them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from adjoint.dispatch import plain
+from adjoint.eager.recorded import Recorded
+from adjoint.numpy_api.creation import as_array, to_dtype
+from adjoint.numpy_api.shaping import as_shape, normalized, ravel
+from adjoint.ops import structural as st
+from adjoint.ops.registry import Traced, implements
+
+__all__ = ["append", "concatenate", "repeat", "split", "stack", "tile"]
+
+
+def _listed(arrays: Any) -> list[Any]:
+    """Return the arrays of an argument that is a sequence of them, or an array of them."""
+    if isinstance(arrays, Traced) or not isinstance(arrays, (list, tuple)):
+        arrays = as_array(arrays)
+        if arrays.ndim == 0:
+            raise TypeError("iteration over a 0-d array")
+        return [arrays[k] for k in range(len(arrays))]
+    return [as_array(x) for x in arrays]
+
+
+def _cast_checked(arrays: list[Any], dtype: Any, casting: Any) -> list[Any]:
+    if dtype is None and casting == "same_kind":
+        return arrays
+    target = np.result_type(*map(plain, arrays)) if dtype is None else np.dtype(dtype)
+    for x in arrays:
+        if not np.can_cast(plain(x).dtype, target, casting):
+            raise TypeError(
+                f"Cannot cast array data from {plain(x).dtype!r} to {target!r} according to the "
+                f"rule {casting!r}"
+            )
+    return [to_dtype(x, target) for x in arrays]
+
+
+@implements(np.concatenate, *((np.concat,) if np.concat is not np.concatenate else ()))
+def concatenate(
+    arrays: Any, /, axis: Any = 0, out: None = None, *, dtype: Any = None,
+    casting: Any = "same_kind",
+) -> Any:  # fmt: skip
+    """``np.concatenate``."""
+    arrays = _listed(arrays)
+    if axis is None:
+        arrays, axis = [ravel(x) for x in arrays], 0
+    if not arrays:
+        raise ValueError("need at least one array to concatenate")
+    if arrays[0].ndim == 0:
+        raise ValueError("zero-dimensional arrays cannot be concatenated")
+    axis = normalized(axis, arrays[0].ndim)
+    return st.concatenate(*_cast_checked(arrays, dtype, casting), axis=axis)
+
+
+@implements(np.stack)
+def stack(
+    arrays: Any, axis: Any = 0, out: None = None, *, dtype: Any = None, casting: Any = "same_kind"
+) -> Any:
+    """``np.stack``."""
+    arrays = _listed(arrays)
+    if not arrays:
+        raise ValueError("need at least one array to stack")
+    axis = normalized(axis, arrays[0].ndim + 1)
+    return st.stack(*_cast_checked(arrays, dtype, casting), axis=axis)
+
+
+def _at_least(arrays: Any, fn: Any) -> list[Any]:
+    return [fn(x) for x in _listed(arrays)]
+
+
+@implements(np.vstack)
+def vstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
+    """``np.vstack``."""
+    return concatenate(_at_least(tup, np.atleast_2d), 0, dtype=dtype, casting=casting)
+
+
+@implements(np.hstack)
+def hstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
+    """``np.hstack``."""
+    arrays = _at_least(tup, np.atleast_1d)
+    axis = 0 if arrays and arrays[0].ndim == 1 else 1
+    return concatenate(arrays, axis, dtype=dtype, casting=casting)
+
+
+@implements(np.dstack)
+def dstack(tup: Any) -> Any:
+    """``np.dstack``."""
+    return concatenate(_at_least(tup, np.atleast_3d), 2)
+
+
+@implements(np.column_stack)
+def column_stack(tup: Any) -> Any:
+    """``np.column_stack``."""
+    arrays = _at_least(tup, np.atleast_1d)
+    return concatenate([x[:, None] if x.ndim == 1 else x for x in arrays], 1)
+
+
+@implements(np.block)
+def block(arrays: Any) -> Any:
+    """``np.block``: the innermost lists are joined along the last axis, and so on outwards."""
+    depth, ndim = _block_depth(arrays, ())
+    ndim = max(depth, ndim)
+
+    def join(item: Any, level: int) -> Any:
+        if level == depth:
+            x = as_array(item)
+            return x[(None,) * (ndim - x.ndim)] if x.ndim < ndim else x
+        return concatenate([join(part, level + 1) for part in item], ndim - depth + level)
+
+    result = join(arrays, 0)
+    return result.copy() if depth == 0 else result
+
+
+def _block_depth(item: Any, index: tuple[int, ...]) -> tuple[int, int]:
+    """Return the depth of a nest of lists and the highest dimension of an array in it."""
+    where = "arrays" + "".join(f"[{k}]" for k in index)
+    if isinstance(item, tuple) and not isinstance(item, Recorded):
+        raise TypeError(
+            f"{where} is a tuple. Only lists can be used to arrange blocks, and np.block does not "
+            "allow implicit conversion from tuple to ndarray."
+        )
+    if isinstance(item, Recorded) or not isinstance(item, list):
+        return 0, np.ndim(plain(item))
+    if not item:
+        raise ValueError(f"List at {where} cannot be empty")
+    found = [_block_depth(part, (*index, k)) for k, part in enumerate(item)]
+    if len({depth for depth, _ in found}) > 1:
+        raise ValueError(f"List depths are mismatched in {where}")
+    return found[0][0] + 1, max(ndim for _, ndim in found)
+
+
+# -- taking apart ------------------------------------------------------------------------------
+
+
+def _pieces(x: Any, cuts: list[int], axis: int) -> list[Any]:
+    head = (slice(None),) * axis
+    return [x[(*head, slice(a, b))] for a, b in zip(cuts, cuts[1:])]
+
+
+@implements(np.array_split, storage=True)
+def array_split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> list[Any]:
+    """``np.array_split``."""
+    ary = as_array(ary)
+    axis = normalized(axis, ary.ndim)
+    length = ary.shape[axis]
+    sections = plain(indices_or_sections)
+    if np.ndim(sections):
+        cuts = [0, *(int(k) for k in sections), length]
+        head = (slice(None),) * axis
+        return [ary[(*head, slice(a, b))] for a, b in zip(cuts, cuts[1:])]
+    sections = int(sections)
+    if sections <= 0:
+        raise ValueError("number sections must be larger than 0.")
+    each, longer = divmod(length, sections)
+    cuts = [0]
+    for k in range(sections):
+        cuts.append(cuts[-1] + each + (k < longer))
+    return _pieces(ary, cuts, axis)
+
+
+@implements(np.split, storage=True)
+def split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> list[Any]:
+    """``np.split``."""
+    ary = as_array(ary)
+    if np.ndim(plain(indices_or_sections)) == 0:
+        length = ary.shape[normalized(axis, ary.ndim)]
+        if length % int(plain(indices_or_sections)):
+            raise ValueError("array split does not result in an equal division")
+    return array_split(ary, indices_or_sections, axis)
+
+
+@implements(np.hsplit, storage=True)
+def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+    """``np.hsplit``."""
+    ary = as_array(ary)
+    if ary.ndim == 0:
+        raise ValueError("hsplit only works on arrays of 1 or more dimensions")
+    return split(ary, indices_or_sections, 1 if ary.ndim > 1 else 0)
+
+
+@implements(np.vsplit, storage=True)
+def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+    """``np.vsplit``."""
+    ary = as_array(ary)
+    if ary.ndim < 2:
+        raise ValueError("vsplit only works on arrays of 2 or more dimensions")
+    return split(ary, indices_or_sections, 0)
+
+
+@implements(np.dsplit, storage=True)
+def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+    """``np.dsplit``."""
+    ary = as_array(ary)
+    if ary.ndim < 3:
+        raise ValueError("dsplit only works on arrays of 3 or more dimensions")
+    return split(ary, indices_or_sections, 2)
+
+
+if hasattr(np, "unstack"):
+
+    @implements(np.unstack, storage=True)
+    def unstack(x: Any, /, *, axis: Any = 0) -> tuple[Any, ...]:
+        """``np.unstack``."""
+        x = as_array(x)
+        if x.ndim == 0:
+            raise ValueError("Input array must be at least 1-d.")
+        axis = normalized(axis, x.ndim)
+        head = (slice(None),) * axis
+        return tuple(x[(*head, k, ...)] for k in range(x.shape[axis]))
+
+
+# -- repeating ---------------------------------------------------------------------------------
+
+
+@implements(np.tile)
+def tile(A: Any, reps: Any) -> Any:
+    """``np.tile``."""
+    x = as_array(A)
+    reps = as_shape(reps)
+    ndim = max(x.ndim, len(reps))
+    reps = (1,) * (ndim - len(reps)) + reps
+    shape = (1,) * (ndim - x.ndim) + x.shape
+    interleaved = tuple(k for n in shape for k in (1, n))
+    spread = tuple(k for r, n in zip(reps, shape) for k in (r, n))
+    x = st.broadcast_to(st.reshape(x, shape=interleaved), shape=spread)
+    return st.reshape(st.copy(x), shape=tuple(r * n for r, n in zip(reps, shape)))
+
+
+@implements(np.repeat)
+def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
+    """``np.repeat``."""
+    a = as_array(a)
+    if axis is None:
+        a, axis = ravel(a), 0
+    axis = normalized(axis, a.ndim)
+    repeats = np.asarray(plain(repeats))
+    n = a.shape[axis]
+    head = (slice(None),) * axis
+    if repeats.size == 1 and repeats.ndim <= 1:
+        times = int(repeats.reshape(()))
+        if times < 0:
+            raise ValueError("repeats may not contain negative values.")
+        shape = a.shape[: axis + 1] + (times,) + a.shape[axis + 1 :]
+        spread = st.broadcast_to(a[(*head, slice(None), None)], shape=shape)
+        return st.reshape(st.copy(spread), shape=a.shape[:axis] + (n * times,) + a.shape[axis + 1 :])
+    return a[(*head, np.repeat(np.arange(n), repeats))]
+
+
+# -- putting in, taking out --------------------------------------------------------------------
+
+
+@implements(np.append)
+def append(arr: Any, values: Any, axis: Any = None) -> Any:
+    """``np.append``."""
+    arr, values = as_array(arr), as_array(values)
+    if axis is None:
+        return concatenate((ravel(arr), ravel(values)))
+    return concatenate((arr, values), normalized(axis, arr.ndim))
+
+
+@implements(np.delete)
+def delete(arr: Any, obj: Any, axis: Any = None) -> Any:
+    """``np.delete``."""
+    arr = as_array(arr)
+    if axis is None:
+        arr, axis = ravel(arr), 0
+    axis = normalized(axis, arr.ndim)
+    kept = np.delete(np.arange(arr.shape[axis]), plain(obj))
+    return arr[(*(slice(None),) * axis, kept)]
+
+
+@implements(np.insert)
+def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
+    """``np.insert``."""
+    arr, values, obj = as_array(arr), as_array(values), plain(obj)
+    if axis is None:
+        arr, axis = ravel(arr), 0
+    axis = normalized(axis, arr.ndim)
+    n = arr.shape[axis]
+    values = to_dtype(values, plain(arr).dtype)
+    if isinstance(plain(values), np.generic):
+        values = as_array(values)
+    # Where everything goes, by NumPy itself: -1 marks the places of what is inserted.
+    single = isinstance(obj, slice) is False and np.ndim(obj) == 0
+    if values.ndim < arr.ndim:
+        values = values[(None,) * (arr.ndim - values.ndim)]
+    if single:
+        values = np.moveaxis(values, 0, axis)
+        count = values.shape[axis]
+        places = np.insert(np.arange(n), obj, -np.arange(1, count + 1))
+    else:
+        positions = np.arange(n)[obj] if isinstance(obj, slice) else np.asarray(obj)
+        if positions.dtype == bool:
+            positions = np.flatnonzero(positions)
+        count = positions.size
+        if count == 1 and positions.ndim:
+            count = values.shape[axis]
+        places = np.insert(np.arange(n), obj, -np.arange(1, count + 1)) if n or count else positions
+    shape = (*arr.shape[:axis], count, *arr.shape[axis + 1 :])
+    both = concatenate((arr, st.broadcast_to(values, shape=shape)), axis)
+    source = np.where(places >= 0, places, n - 1 - places)
+    return both[(*(slice(None),) * axis, source)]
+
+
+@implements(np.trim_zeros, storage=True)
+def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
+    """``np.trim_zeros``."""
+    if not isinstance(filt, Traced) and isinstance(filt, (list, tuple)):
+        values = [plain(x) for x in filt]
+        kept = np.flatnonzero(values)
+        first = kept[0] if kept.size and "f" in trim.lower() else 0 if kept.size else len(values)
+        last = kept[-1] + 1 if kept.size and "b" in trim.lower() else len(values)
+        return filt[first:last]
+    filt = as_array(filt)
+    nonzero = plain(filt) != 0
+    # NumPy cuts a box out; where it is can be read off an array that is trimmed the same way.
+    shape = np.trim_zeros(np.where(nonzero, 1, 0), trim, *(() if axis is None else (axis,))).shape
+    box = []
+    axes = range(filt.ndim) if axis is None else np.lib.array_utils.normalize_axis_tuple(axis, filt.ndim)
+    for k, n in enumerate(filt.shape):
+        lines = np.flatnonzero(nonzero.any(axis=tuple(j for j in range(filt.ndim) if j != k)))
+        start = int(lines[0]) if k in axes and "f" in trim.lower() and lines.size else 0
+        if k in axes and not lines.size and shape[k] == 0:
+            start = n
+        box.append(slice(start, start + shape[k]))
+    return filt[tuple(box)]
+

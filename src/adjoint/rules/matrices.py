@@ -1,0 +1,100 @@
+"""What the derivatives of linear algebra are written with: transposes, diagonals, triangles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from adjoint.ops import elementwise as ew
+from adjoint.ops import linalg as la
+from adjoint.ops import structural as st
+
+__all__ = [
+    "adjoint",
+    "columns",
+    "diagonal",
+    "hermitian_part",
+    "is_absent",
+    "on_diagonal",
+    "real_part",
+    "reciprocal_gaps",
+    "rows",
+    "strictly_lower",
+    "transposed",
+    "triangle",
+]
+
+
+def transposed(x: Any) -> Any:
+    """Swap the last two axes."""
+    n = len(x.shape)
+    return st.permute(x, axes=(*range(n - 2), n - 1, n - 2))
+
+
+def adjoint(x: Any) -> Any:
+    """Return xᴴ, of each matrix of a stack."""
+    return transposed(x.conj())
+
+
+def hermitian_part(x: Any) -> Any:
+    """Return (x + xᴴ)/2."""
+    return 0.5 * (x + adjoint(x))
+
+
+def real_part(x: Any) -> Any:
+    """Return the real part, of real x itself."""
+    return ew.real(x) if x.dtype.kind == "c" else x
+
+
+def diagonal(x: Any) -> Any:
+    """Return the diagonals of a stack of matrices."""
+    k = np.arange(min(x.shape[-2:]))
+    return x[..., k, k]
+
+
+def on_diagonal(d: Any) -> Any:
+    """Return the diagonal matrices of a stack of vectors."""
+    return d[..., None] * np.eye(d.shape[-1], dtype=d.real.dtype)
+
+
+def columns(d: Any) -> Any:
+    """Return ``d`` such that multiplying by it scales columns: x diag(d)."""
+    return d[..., None, :]
+
+
+def rows(d: Any) -> Any:
+    """Return ``d`` such that multiplying by it scales rows: diag(d) x."""
+    return d[..., :, None]
+
+
+def triangle(x: Any, lower: bool, k: int = 0) -> Any:
+    """Return ``x`` with zeros outside a triangle; ``k = 1`` leaves the diagonal out too."""
+    ones = np.ones(x.shape[-2:], x.real.dtype)
+    return x * (np.tril(ones, -k) if lower else np.triu(ones, k))
+
+
+def strictly_lower(x: Any) -> Any:
+    """Return the entries below the diagonal."""
+    return triangle(x, True, 1)
+
+
+def reciprocal_gaps(w: Any) -> tuple[Any, np.ndarray]:
+    """Return the matrix 1/(w_j − w_i), 0 where they are equal, and where they are.
+
+    Equal is what differs by rounding: by less than 16 n units in the last place of the largest.
+    """
+    n = w.shape[-1]
+    gap = w[..., None, :] - w[..., :, None]
+    scale = la.norm(w, axis=(len(w.shape) - 1,), keepdims=True)[..., None]
+    same = np.abs(gap) <= 16 * n * np.finfo(w.dtype).eps * scale
+    return ew.where(same, 0, 1 / ew.where(same, 1, gap)), same
+
+
+def is_absent(ct: Any) -> bool:
+    """Tell whether a result of an operation with several was not used at all.
+
+    The walk then gives zeros that take no memory, which differ in that from a cotangent that
+    happens to vanish.
+    """
+    return type(ct) is np.ndarray and ct.size > 1 and not any(ct.strides) and not ct.flat[0]

@@ -1,0 +1,203 @@
+"""Derivatives of eigenvalues and eigenvectors.
+
+The eigenvectors of a Hermitian matrix are differentiated in the gauge vᴴ dv = 0, those of a general
+one as LAPACK normalises them: of length 1, and where they are complex with a real largest component.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from adjoint.errors import UndefinedDerivativeError
+from adjoint.ops import elementwise as ew
+from adjoint.ops import linalg as la
+from adjoint.ops import structural as st
+from adjoint.rules.cotangents import Undefined
+from adjoint.rules.derive import general
+from adjoint.rules.matrices import (
+    adjoint,
+    columns,
+    diagonal,
+    hermitian_part,
+    is_absent,
+    on_diagonal,
+    real_part,
+    reciprocal_gaps,
+    transposed,
+)
+
+
+def _error() -> UndefinedDerivativeError:
+    return UndefinedDerivativeError(
+        "eigenvectors have no derivative where eigenvalues are repeated (to rounding). What has one "
+        "is a function of the whole matrix, v diag(h(w)) vᴴ: written with all of v as "
+        "(v * h(w)) @ v.T, (v / h(w)) @ v.T, v @ np.diag(h(w)) @ v.T or v @ (h(w)[:, None] * v.T) "
+        "(v.conj().T if complex) it is recognised, and differentiated once. The eigenvalues alone "
+        "have one too (np.linalg.eigvalsh); for some of the eigenvectors, apart from the repeated "
+        "ones, use scipy.linalg.eigh(a, subset_by_index=[first, last])."
+    )
+
+
+def _repeated(same: np.ndarray) -> bool:
+    return bool(np.any(same & ~np.eye(same.shape[-1], dtype=bool)))
+
+
+def _eigh_jvp(x_dot: Any, out: Any) -> Any:
+    w, v = out
+    e = adjoint(v) @ hermitian_part(x_dot) @ v
+    w_dot = real_part(diagonal(e))
+    gaps, same = reciprocal_gaps(w)
+    if _repeated(same):
+        return w_dot, Undefined(_error())
+    return w_dot, v @ (gaps * e)
+
+
+def _eigh_vjp(ct: Any, out: Any) -> Any:
+    w_bar, v_bar = ct
+    w, v = out
+    vc, vt = v.conj(), transposed(v)
+    if is_absent(v_bar):
+        return hermitian_part((vc * columns(w_bar)) @ vt)
+    gaps, same = reciprocal_gaps(w)
+    if _repeated(same):
+        raise _error()
+    e_bar = gaps * (vt @ v_bar) + on_diagonal(w_bar)
+    return hermitian_part(vc @ e_bar @ vt)
+
+
+general(la.eigh, jvp=_eigh_jvp, vjp=_eigh_vjp)
+
+# -- some eigenvectors of a Hermitian matrix -------------------------------------------------------
+
+
+def _subset(x: Any, first: int, count: int) -> Any:
+    """Return all eigenvectors, the chosen ones, 1/(w_j − w_i) for chosen j, and what is repeated."""
+    w, v = la.eigh(x)
+    gaps, same = reciprocal_gaps(w)
+    chosen = slice(first, first + count)
+    same = same & ~np.eye(same.shape[-1], dtype=bool)
+    return v, v[..., chosen], gaps[..., chosen], bool(np.any(same[..., chosen]))
+
+
+def _eigh_subset_jvp(x_dot: Any, x: Any, first: int, count: int) -> Any:
+    v, chosen, gaps, repeated = _subset(x, first, count)
+    e = adjoint(v) @ hermitian_part(x_dot) @ chosen
+    w_dot = real_part(diagonal(e[..., first : first + count, :]))
+    return w_dot, Undefined(_error()) if repeated else v @ (gaps * e)
+
+
+def _eigh_subset_vjp(ct: Any, x: Any, first: int, count: int) -> Any:
+    w_bar, v_bar = ct
+    v, chosen, gaps, repeated = _subset(x, first, count)
+    x_bar = (chosen.conj() * columns(w_bar)) @ transposed(chosen)
+    if not is_absent(v_bar):
+        if repeated:
+            raise _error()
+        x_bar = x_bar + v.conj() @ (gaps * (transposed(v) @ v_bar)) @ transposed(chosen)
+    return hermitian_part(x_bar)
+
+
+general(la.eigh_subset, jvp=_eigh_subset_jvp, vjp=_eigh_subset_vjp)
+
+# -- functions of a Hermitian matrix ---------------------------------------------------------------
+
+
+def _differences(w: Any, d: Any, slopes: Any) -> Any:
+    """Return the divided differences (d_i − d_j)/(w_i − w_j), 0 on the diagonal."""
+    given = ~np.isnan(slopes)
+    gap = w[..., :, None] - w[..., None, :]
+    change = d[..., :, None] - d[..., None, :]
+    inside = ew.where(given, slopes, change / ew.where(given, 1, gap))
+    return inside * (1 - np.eye(w.shape[-1], dtype=w.dtype))
+
+
+def _spectral_jvp(x_dot: Any, d_dot: Any, w: Any, v: Any, d: Any, slopes: Any) -> Any:
+    # Daleckii & Krein (1965).
+    e = None
+    if x_dot is not None:
+        e = _differences(w, d, slopes) * (adjoint(v) @ hermitian_part(x_dot) @ v)
+    if d_dot is not None:
+        e = on_diagonal(d_dot) if e is None else e + on_diagonal(d_dot)
+    return v @ e @ adjoint(v)
+
+
+def _spectral_x(ct: Any, w: Any, v: Any, d: Any, slopes: Any) -> Any:
+    e_bar = _differences(w, d, slopes) * (transposed(v) @ ct @ v.conj())
+    return hermitian_part(v.conj() @ e_bar @ transposed(v))
+
+
+def _spectral_d(ct: Any, v: Any) -> Any:
+    return st.reduce_sum((transposed(v) @ ct) * adjoint(v), axis=(len(v.shape) - 1,))
+
+
+general(la.spectral, jvp=_spectral_jvp, vjp=(_spectral_x, None, None, _spectral_d, None))
+
+# -- general matrices ------------------------------------------------------------------------------
+
+
+def _defective() -> UndefinedDerivativeError:
+    return UndefinedDerivativeError(
+        "the eigenvalues of a defective matrix (one without a basis of eigenvectors) have no "
+        "derivative"
+    )
+
+
+def _without_vectors() -> UndefinedDerivativeError:
+    return UndefinedDerivativeError(
+        "eigenvectors have no derivative where eigenvalues are repeated (to rounding); use "
+        "np.linalg.eigvals for the eigenvalues alone, and np.linalg.eigh for Hermitian matrices"
+    )
+
+
+def _eig_jvp(x_dot: Any, out: Any) -> Any:
+    w, v = out
+    try:
+        e = la.solve(v, x_dot @ v)
+    except np.linalg.LinAlgError:
+        return Undefined(_defective()), Undefined(_defective())
+    gaps, same = reciprocal_gaps(w)
+    if _repeated(same):
+        return diagonal(e), Undefined(_without_vectors())
+    v_dot = v @ (gaps * e)
+    axis = (len(v.shape) - 2,)
+    shift = -st.reduce_sum(real_part(v.conj() * v_dot), axis=axis, keepdims=True)
+    if v.dtype.kind == "c":
+        largest = _largest(v)
+        turn = st.reduce_sum(ew.imag(v_dot) * largest, axis=axis, keepdims=True)
+        shift = shift - 1j * turn / st.reduce_sum(ew.real(v) * largest, axis=axis, keepdims=True)
+    return diagonal(e), v_dot + v * shift
+
+
+def _eig_vjp(ct: Any, out: Any) -> Any:
+    w_bar, v_bar = ct
+    w, v = out
+    vt = transposed(v)
+    e_bar = on_diagonal(w_bar)
+    if not is_absent(v_bar):
+        gaps, same = reciprocal_gaps(w)
+        if _repeated(same):
+            raise _without_vectors()
+        axis = (len(v.shape) - 2,)
+        along = st.reduce_sum(v_bar * v, axis=axis, keepdims=True)
+        v_bar = v_bar - real_part(along) * v.conj()
+        if v.dtype.kind == "c":
+            largest = _largest(v)
+            size = st.reduce_sum(ew.real(v) * largest, axis=axis, keepdims=True)
+            v_bar = v_bar - 1j * (ew.imag(along) / size) * largest
+        e_bar = e_bar + gaps * (vt @ v_bar)
+    try:
+        return la.solve(vt, e_bar @ vt)
+    except np.linalg.LinAlgError:
+        raise _defective() from None
+
+
+def _largest(v: Any) -> np.ndarray:
+    """Tell which component of each eigenvector is the largest, which LAPACK makes real."""
+    row = np.argmax(np.abs(v), axis=len(v.shape) - 2)
+    mask = np.arange(v.shape[-2])[:, None] == row[..., None, :]
+    return mask.astype(v.real.dtype)
+
+
+general(la.eig, jvp=_eig_jvp, vjp=_eig_vjp)

@@ -1,0 +1,115 @@
+"""Every example runs, and what it asserts holds."""
+
+import runpy
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+FOLDER = Path(__file__).parent.parent / "examples"
+EXAMPLES = sorted(FOLDER.glob("*.py"))
+NEEDS_SKLEARN = {"logistic_regression", "mlp", "rnn"}
+
+
+def run(name, capsys):
+    """Run an example as a script; return its variables and what it printed."""
+    if name in NEEDS_SKLEARN:
+        pytest.importorskip("sklearn")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        variables = runpy.run_path(str(FOLDER / f"{name}.py"), run_name="__main__")
+    return variables, capsys.readouterr().out
+
+
+def test_enough_examples():
+    assert len(EXAMPLES) >= 9
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
+def test_is_a_page(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 105
+    assert "assert " in text  # it can't silently rot
+    assert f"python examples/{path.name}" in text
+    imported = [line for line in text.splitlines() if "import" in line and "adjoint" in line]
+    assert imported == ["import adjoint as ad"]
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
+def test_is_in_the_index(path):
+    assert f"[{path.stem}]({path.name})" in (FOLDER / "README.md").read_text(encoding="utf-8")
+
+
+def test_quadratic(capsys):
+    found, out = run("quadratic", capsys)
+    assert found["tangent"] == found["cotangent"] == 5.0
+    assert "f'(4), reverse     5.0" in out
+
+
+def test_logistic_regression(capsys):
+    found, out = run("logistic_regression", capsys)
+    assert found["fit"].fun < 0.1
+    assert set(found["gradient"]) == {"w", "b"}
+    assert "never seen" in out
+
+
+def test_rnn(capsys):
+    found, out = run("rnn", capsys)
+    assert found["accuracy"](found["test"]) > 0.93
+    assert "epoch" in out
+
+
+def test_mlp(capsys):
+    found, out = run("mlp", capsys)
+    assert found["unseen"] > 0.96
+    assert "epoch" in out
+
+
+def test_newton_solver(capsys):
+    found, out = run("newton_solver", capsys)
+    np.testing.assert_allclose(found["through_the_loop"], found["implicit"], atol=1e-9)
+    assert "implicit function theorem" in out
+
+
+def test_heat_equation(capsys):
+    found, out = run("heat_equation", capsys)
+    np.testing.assert_allclose(found["found"], found["truth"], rtol=1e-4)
+    assert "found" in out
+
+
+def test_ode_fit(capsys):
+    found, out = run("ode_fit", capsys)
+    # The solver's error is far below the data's: twice the steps give the same solution.
+    coarse, fine = (found["solve"](found["fit"].x, steps=n) for n in (4, 8))
+    np.testing.assert_allclose(coarse, fine, rtol=2e-2)
+    assert "Stan" in out
+
+
+def test_black_scholes(capsys):
+    found, out = run("black_scholes", capsys)
+    # Put-call parity's other half, and the equation itself: theta + rS delta + σ²S² gamma/2 = rV.
+    greeks = {name.split()[0]: derivative for name, (derivative, _) in found["greeks"].items()}
+    S, r, sigma = found["S"], found["r"], found["sigma"]
+    left = greeks["theta"] + r * S * greeks["delta"] + sigma**2 * S**2 * greeks["gamma"] / 2
+    np.testing.assert_allclose(left, r * found["value"], rtol=1e-10)
+    assert "vanna" in out
+
+
+def test_nonlinear_least_squares(capsys):
+    found, out = run("nonlinear_least_squares", capsys)
+    np.testing.assert_allclose(found["fit"].x, found["CERTIFIED"], rtol=1e-8)
+    np.testing.assert_allclose(found["errors"], found["CERTIFIED_ERRORS"], rtol=1e-8)
+    assert "Misra1a" in out
+
+
+def test_newton_cg(capsys):
+    found, out = run("newton_cg", capsys)
+    assert len(found["METHODS"]) == 11
+    assert all(method in out for method in found["METHODS"])
+
+
+def test_uncertainty(capsys):
+    found, out = run("uncertainty", capsys)
+    np.testing.assert_allclose(found["deviation"][0], found["draws"][:, 0].std(), rtol=0.02)
+    assert "Monte Carlo" in out
