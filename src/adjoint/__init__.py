@@ -44,7 +44,18 @@ __all__ = [
     "returning",
     "stop_gradient",
     "taylor",
+    "trace",
     "value_and_grad",
     "vjp",
     "vmap",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # The explaining side of the package is imported when it is first asked for.
+    if name == "trace":
+        from adjoint.explain import trace
+
+        globals()["trace"] = trace
+        return trace
+    raise AttributeError(f"module 'adjoint' has no attribute {name!r}")

@@ -127,8 +127,12 @@ class Array(Recorded):
         return dispatch.call_function(np.matrix_transpose, (self,), {})
 
     @property
-    def flat(self) -> Iterator[Any]:
-        return iter(self.ravel())
+    def flat(self) -> Flat:
+        return Flat(self)
+
+    @flat.setter
+    def flat(self, value: Any) -> None:
+        Flat(self)[:] = value
 
     @property
     def real(self) -> Any:
@@ -305,6 +309,8 @@ class Array(Recorded):
 
     def astype(self, dtype: Any, *args: Any, copy: bool = True, **kwargs: Any) -> Any:
         dtype = np.dtype(dtype)
+        if dtype.kind == "O" and is_active(self):
+            _lost("conversion to an array of objects")
         if dtype.kind not in "fc":
             return raw(self).astype(dtype)
         return cast(self, dtype=dtype)
@@ -395,6 +401,7 @@ class Array(Recorded):
     round = _function(np.round)
     compress = _function(np.compress)
     choose = _function(np.choose)
+    put = _function(np.put)
 
     # -- NumPy's protocols ---------------------------------------------------------------------
 
@@ -436,6 +443,41 @@ def _either(forward: Callable, reflected: Callable) -> Callable[..., Any]:
         return forward(x, y) if isinstance(x, Recorded) else reflected(y, x)
 
     return apply
+
+
+class Flat:
+    """``x.flat``: the elements in C order, to read and to store to, whatever the layout."""
+
+    __slots__ = ("base",)
+
+    def __init__(self, base: Array) -> None:
+        self.base = base
+
+    def _index(self, index: Any) -> tuple[tuple[Any, ...], Any]:
+        positions = np.arange(self.base.size)[constants(index)]
+        return np.unravel_index(positions, self.base.shape), positions
+
+    def __getitem__(self, index: Any) -> Any:
+        index, positions = self._index(index)
+        return self.base[index if np.ndim(positions) else tuple(int(i) for i in index)]
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        index, positions = self._index(index)
+        if np.ndim(positions) == 0:
+            self.base[tuple(int(i) for i in index)] = value
+        elif positions.size:
+            # NumPy repeats the values as often as it takes.
+            value = dispatch.call_function(np.ravel, (dispatch.from_nested(value),), {})
+            self.base[index] = value[np.arange(positions.size) % value.shape[0]]
+
+    def __len__(self) -> int:
+        return self.base.size
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.base.ravel())
+
+    def copy(self) -> Any:
+        return self.base.flatten()
 
 
 def _no_attribute(value: Any, name: str) -> NoReturn:

@@ -13,9 +13,9 @@ import numpy as np
 
 from adjoint.eager.recorded import Recorded, constant, raw
 from adjoint.errors import NoRuleError, TracingError
+from adjoint.ops.elementwise import python_number
 from adjoint.ops.registry import FUNCTIONS, METHODS, STORAGE, UFUNCS, load_for
 from adjoint.ops.structural import broadcast_to, cast
-from adjoint.ops.elementwise import python_number
 
 __all__ = [
     "any_active",
@@ -57,7 +57,7 @@ def plain(x: Any) -> Any:
     if isinstance(x, Recorded):
         return raw(x)
     if type(x) in (list, tuple):
-        return type(x)(plain(item) for item in x)
+        return type(x)([plain(item) for item in x])
     if type(x) is dict:
         return {key: plain(item) for key, item in x.items()}
     return x
@@ -84,8 +84,20 @@ def call_function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
             impl = FUNCTIONS.get(func)
         if impl is None:
             no_rule(func)
+        if out is None and len(args) > 1:
+            out, args = _positional_out(impl, args)
         result = impl(*args, **kwargs)
     return result if out is None else store_result(out, result)
+
+
+def _positional_out(impl: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+    """Take ``out`` from positional arguments, where the implementation has such a parameter."""
+    code = getattr(impl, "__code__", None)
+    names = code.co_varnames[: code.co_argcount] if code is not None else ()
+    k = names.index("out") if "out" in names else len(args)
+    if k >= len(args):
+        return None, args
+    return args[k], (*args[:k], None, *args[k + 1 :])
 
 
 def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -112,14 +124,14 @@ def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[st
         result = impl(*inputs)
         return result if out is None else _store_output(ufunc, out, result)
     dtype = kwargs.get("dtype")
+    casting = kwargs.get("casting", "same_kind")
     if dtype is not None:
-        casting = kwargs.get("casting", "same_kind")
         inputs = tuple(_cast_input(ufunc, x, np.dtype(dtype), casting) for x in inputs)
     where = kwargs.get("where", True)
     if where is True:
         result = impl(*inputs)
-        return result if out is None else _store_output(ufunc, out, result)
-    return _call_where(ufunc, impl, inputs, plain(where), out)
+        return result if out is None else _store_output(ufunc, out, result, casting)
+    return _call_where(ufunc, impl, inputs, plain(where), out, casting)
 
 
 def _call_constant(fn: Any, inputs: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> Any:
@@ -147,7 +159,9 @@ def _cast_input(ufunc: Any, x: Any, dtype: np.dtype, casting: Any) -> Any:
     return cast(x if hasattr(value, "dtype") or isinstance(x, Recorded) else value, dtype=dtype)
 
 
-def _call_where(ufunc: Any, impl: Any, inputs: tuple[Any, ...], where: Any, out: Any) -> Any:
+def _call_where(
+    ufunc: Any, impl: Any, inputs: tuple[Any, ...], where: Any, out: Any, casting: Any
+) -> Any:
     """Compute a ufunc only where ``where`` holds, so that no other element touches a derivative."""
     outs = out if isinstance(out, tuple) else (out,) * ufunc.nout
     shape = np.broadcast_shapes(
@@ -157,57 +171,56 @@ def _call_where(ufunc: Any, impl: Any, inputs: tuple[Any, ...], where: Any, out:
     )
     mask = np.broadcast_to(where, shape)
     # Scalars stay as they are: a Python number is weak in promotions, an array of them is not.
-    picked = [
-        x if np.ndim(plain(x)) == 0 else broadcast_to(x, shape=shape)[mask] for x in inputs
-    ]
+    picked = [x if np.ndim(plain(x)) == 0 else broadcast_to(x, shape=shape)[mask] for x in inputs]
     results = impl(*picked)
     stored = []
     for o, result in zip(outs, results if ufunc.nout > 1 else (results,), strict=True):
-        target = constant(np.zeros(shape, plain(result).dtype)) if o is None else o
-        _check_output(ufunc, target, result)
-        if isinstance(target, Recorded) or not any_active(result):
-            target[mask] = result if isinstance(target, Recorded) else plain(result)
-        else:
-            refuse_out(target)
+        target: Any = constant(np.zeros(shape, plain(result).dtype)) if o is None else o
+        _check_output(ufunc, target, result, casting)
+        _fill(target, mask, result)
         stored.append(target[()] if o is None and shape == () else target)
     return tuple(stored) if ufunc.nout > 1 else stored[0]
 
 
-def _store_output(ufunc: Any, out: Any, result: Any) -> Any:
+def _store_output(ufunc: Any, out: Any, result: Any, casting: Any = "same_kind") -> Any:
     for o, r in zip(out, result, strict=True) if isinstance(out, tuple) else ((out, result),):
         if o is not None:
-            _check_output(ufunc, o, r)
+            _check_output(ufunc, o, r, casting)
     return store_result(out, result)
 
 
-def _check_output(ufunc: Any, out: Any, result: Any) -> None:
+def _check_output(ufunc: Any, out: Any, result: Any, casting: Any) -> None:
     have, want = np.asarray(plain(result)).dtype, plain(out).dtype
-    if not np.can_cast(have, want, "same_kind"):
+    if not np.can_cast(have, want, casting):
         raise TypeError(
             f"Cannot cast ufunc {ufunc.__name__!r} output from {have!r} to {want!r} with casting "
-            "rule 'same_kind'"
+            f"rule {casting!r}"
         )
 
 
 def store_result(out: Any, result: Any) -> Any:
     """Store a result into the array given as ``out=``, and return that array."""
     if isinstance(out, (list, tuple)) and not isinstance(out, Recorded):
-        return tuple(store_result(o, r) if o is not None else r for o, r in zip(out, result, strict=True))
-    if isinstance(out, Recorded):
-        out[...] = result
-    elif any_active(result):
-        refuse_out(out)
-    else:
-        out[...] = plain(result)
+        return tuple(
+            store_result(o, r) if o is not None else r for o, r in zip(out, result, strict=True)
+        )
+    _fill(out, ..., result)
     return out
+
+
+def _fill(target: Any, index: Any, value: Any) -> None:
+    traced = isinstance(target, Recorded)
+    if not traced and any_active(value):
+        refuse_out(target)
+    target[index] = value if traced else plain(value)
 
 
 def refuse_out(out: Any) -> NoReturn:
     """Refuse to store a traced value into an ordinary array."""
     raise TracingError(
         f"a traced value was to be stored into an ordinary array (shape {np.shape(out)}), which "
-        "cannot keep its derivative. Make that array inside the function that is differentiated, or "
-        "pass it as an argument."
+        "cannot keep its derivative. Make that array inside the function that is differentiated, "
+        "or pass it as an argument."
     )
 
 
@@ -229,14 +242,18 @@ def no_rule(func: Any, method: str = "") -> NoReturn:
             "reached any more. Make it inside the function that is differentiated, or use "
             "np.vectorize, or call the Python function itself."
         )
-    module = getattr(func, "__module__", None) or "numpy"
-    name = getattr(func, "__name__", repr(func)) + (f".{method}" if method else "")
+    name = getattr(func, "__name__", repr(func))
+    module = getattr(func, "__module__", None)
+    if module is None:  # SciPy's ufuncs do not say where they come from
+        module = "numpy" if hasattr(np, name) else "scipy.special"
+    module = ".".join(part for part in module.split(".") if not part.startswith("_"))
+    name += f".{method}" if method else ""
     raise NoRuleError(
         f"{module}.{name} has no derivative rule. To give it one:\n\n"
         "    @ad.custom_vjp\n"
         f"    def my_{name.split('.')[0]}(x):\n"
         f"        return {module}.{name}(x)\n"
         f"    my_{name.split('.')[0]}.defvjp(lambda x: (my_{name.split('.')[0]}(x), x),\n"
-        "                 lambda x, ct: (ct * ...,))  # the derivative at x, transposed, times ct\n\n"
+        "                 lambda x, ct: (ct * ...,))  # ct times the derivative, transposed\n\n"
         "or use ad.stop_gradient on its arguments if its result is to count as a constant."
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import optree
@@ -19,14 +19,14 @@ from adjoint.errors import InputError
 __all__ = ["flatten", "leaves_with_names", "map_leaves", "register", "structure", "unflatten"]
 
 NAMESPACE = "adjoint"
-Structure = optree.PyTreeSpec
+Structure: TypeAlias = optree.PyTreeSpec
 
 
 leaf_types: set[type] = {float, int, bool, complex, str, np.ndarray, np.float64}
 """Types that are certainly leaves; looking them up here saves asking `optree`."""
 
-_LEAF = optree.tree_structure(0.0, namespace=NAMESPACE)
-_ONE = optree.tree_structure((0.0,), namespace=NAMESPACE)
+_LEAF: Structure = optree.treespec_leaf(namespace=NAMESPACE)
+_ONE: Structure = optree.treespec_tuple((_LEAF,), namespace=NAMESPACE)
 
 
 def _register_dataclass(cls: type) -> None:

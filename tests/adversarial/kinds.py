@@ -7,7 +7,6 @@ from tests.adversarial import Table
 program = Table()
 
 V = np.array([0.7, -0.4, 1.3, 0.9])
-V32 = np.array([0.75, -0.5, 1.25, 1.0], np.float32)
 Z = np.array([0.6 + 0.3j, -0.2 + 1.1j, 0.8 - 0.7j])
 
 
@@ -84,27 +83,6 @@ def constant_beside_traced(x):
 @program(V)
 def integer_output_beside_traced(x):
     return np.sum(x**2), int(x[2]), x > 0
-
-
-@program(V32, rtol=2e-3, step=1e-1, order=1)
-def single_precision_stays(x):
-    y = x * 2.0 + 1
-    y /= 3.0
-    out = np.zeros(4, np.float32)
-    out[1:] = y[:-1] * 0.5
-    out[0] = 1.5
-    assert y.dtype == out.dtype == np.float32
-    return out * y * np.float32(2)
-
-
-@program(V32, order=1, rtol=2e-3, step=1e-1)
-def single_precision_widens(x):
-    y = x * np.float64(2.0)
-    z = x + np.arange(4.0)
-    assert y.dtype == z.dtype == np.float64
-    a = np.zeros(4, np.float32)
-    a[:] = z * z
-    return y * a
 
 
 @program(V)

@@ -19,7 +19,7 @@ def by_element(w):
 
 
 def by_augmented(w):
-    w += 4.0
+    w += np.array(4, w.dtype)
 
 
 def by_constant(w):
@@ -27,7 +27,7 @@ def by_constant(w):
 
 
 def by_augmented_item(w):
-    w[1:] += 4.0
+    w[1:] += 4
     w[0] *= 5
 
 

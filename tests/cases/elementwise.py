@@ -134,7 +134,7 @@ CASES = [
     case("ufunc with where and out", masked, V, P),
     case("ufunc with dtype", lambda x: np.exp(x, dtype=np.float64) * 2, V, float32=False),
     case("ufunc with where, two results", lambda x: np.where(
-        V > 0, np.modf(x, where=V > 0)[0], 0.0), V),
+        V > 0, np.modf(x, where=V > 0, out=(np.zeros(3), np.zeros(3)))[0], 0.0), V),
     case("outer", lambda x, y: np.multiply.outer(x, y) + np.hypot.outer(x, y), V, P),
     case("at", at_repeated, V, P),
     case("where", lambda x, y: np.where(V > 0, x, 2.0) * np.where([[True], [False]], y, x), V, P),

@@ -16,7 +16,7 @@ FOLDER = adjoint.frontend.__path__[0]
 
 def name(entry):
     fn, arguments = entry
-    return getattr(fn, "__name__", repr(fn))
+    return getattr(fn, "__name__", type(fn).__name__)
 
 
 def outcome(fn, arguments):

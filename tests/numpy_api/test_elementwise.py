@@ -269,6 +269,33 @@ def test_dtype_and_casting():
         ad.grad(into_float)(x)
 
 
+def test_positional_out():
+    def f(x):
+        out, total = np.zeros(2), np.zeros(())
+        np.clip(x, 0.0, 1.0, out)
+        np.multiply(out, x, out)
+        np.sum(out, None, None, total)
+        return total
+
+    np.testing.assert_allclose(ad.grad(f)(np.array([0.5, 3.0])), [1.0, 1.0])
+
+
+def test_unsafe_casting_into_out_takes_the_real_part():
+    def f(z):
+        out = np.zeros(1)
+        np.multiply(z, 2j, out=out, casting="unsafe")
+        return out[0]
+
+    with pytest.warns(np.exceptions.ComplexWarning):
+        assert ad.grad(f)(np.array([1 + 3j])) == 2j  # Re(2j·dz)
+
+
+def test_lists_of_traced_numbers():
+    gradient = ad.grad(lambda x: np.sum(np.maximum([x, 2 * x], 0) * np.exp([x, 1.0])))(0.0)
+    assert gradient == 0.5 + np.e
+    assert ad.grad(lambda x: np.sum(np.clip([x, [x * x][0]], 0, 5)))(2.0) == 5.0
+
+
 def test_out_that_cannot_keep_a_derivative():
     buffer = np.zeros(2)
     with pytest.raises(TracingError, match="ordinary array"):

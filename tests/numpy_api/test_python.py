@@ -224,6 +224,8 @@ def test_ndenumerate():
     x = np.arange(4.0).reshape(2, 2)
     gradient = ad.grad(lambda x: sum((i + 2 * j) * v for (i, j), v in np.ndenumerate(x)))(x)
     np.testing.assert_allclose(gradient, [[0, 2], [1, 3]])
+    with pytest.raises(TracingError, match="ndenumerate"):
+        ad.grad(lambda x: sum(v for v in np.nditer(x)))(x)
 
 
 def test_python_functions_of_ordinary_numbers_are_untouched():

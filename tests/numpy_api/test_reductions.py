@@ -173,6 +173,8 @@ def test_arguments_are_checked_as_by_numpy():
         ad.grad(lambda x: np.max(x, where=x > 0))(x)
     with pytest.raises(ValueError, match="ddof and correction"):
         ad.grad(lambda x: np.var(x, ddof=1, correction=1))(x)
+    with pytest.raises(TypeError, match="one axis"):
+        ad.jacobian(lambda x: np.cumsum(x, axis=(0, 1)))(x)
     with pytest.raises(TypeError, match="unexpected keyword"):
         ad.grad(lambda x: np.var(x, dof=1))(x)
     with pytest.raises(IndexError, match="out-of-bounds"):

@@ -12,11 +12,12 @@ import numpy as np
 from adjoint import tree
 from adjoint.array import Array
 from adjoint.dispatch import plain
-from adjoint.eager.borrowed import live, own_saved
+from adjoint.eager.borrowed import copy_at_once, live, own_saved
 from adjoint.eager.recorded import Recorded, current, parameter, raw, snapshot
 from adjoint.eager.tape import Observer, Tape, type_of
 from adjoint.errors import InputError, NonDifferentiableError
 from adjoint.frontend import resolve
+from adjoint.frontend.rewrite import was_refused
 from adjoint.ir import Block, Node
 from adjoint.ops.structural import cast
 from adjoint.transforms.reverse import reverse_walk
@@ -153,7 +154,10 @@ def record_call(
             traced = given
         if kwargs:
             kwargs = {key: tree.map_leaves(_shield, value) for key, value in kwargs.items()}
-        result = resolve(fn)(*traced, **kwargs)
+        reached = resolve(fn)
+        if reached is fn and observe is None and was_refused(fn):
+            tape.observe = copy_at_once
+        result = reached(*traced, **kwargs)
         aux = None
         if has_aux:
             if not (isinstance(result, tuple) and len(result) == 2):
@@ -186,6 +190,8 @@ def _below(x: Any, tape: Tape) -> tuple[Any, Node | None]:
     value = current(x)
     if x._tape is tape:
         return value, x._node
+    if x._tape is not None and not x._tape.open:
+        x._tape.append(x._node)  # raises: a value kept from an earlier call, returned as it is
     return (value, None) if x._tape is None else (x, None)
 
 

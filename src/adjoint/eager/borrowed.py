@@ -3,7 +3,8 @@
 A plain array (a work buffer made outside, an array of integers or booleans, an index) that a rule
 needs is saved as it is, without a copy. Rewritten code tells us before it stores into a plain array
 (`release_plain`), and what is saved of that memory is copied then. So recording costs nothing for
-it, and programs that change no plain arrays pay nothing at all. What outlives the call (`vjp`,
+it, and programs that change no plain arrays pay nothing at all. A function that cannot be rewritten
+tells us nothing: there everything is copied when it is saved (`copy_at_once`). What outlives the call (`vjp`,
 `linearize`) gets copies of its own (`own_saved`), since the caller's code does not tell us.
 """
 
@@ -14,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from adjoint.eager.tape import Tape
-from adjoint.ir import Block
+from adjoint.ir import Block, Node
 
-__all__ = ["live", "own_saved", "release_plain"]
+__all__ = ["copy_at_once", "live", "own_saved", "release_plain"]
 
 live: set[Tape] = set()
 """Tapes on which a user's function is being recorded, of any thread."""
@@ -41,6 +42,16 @@ def release_plain(part: np.ndarray) -> None:
             kept = [pin for pin in pins if not _released(pin, part, many)]
             if kept:
                 tape.borrowed[key] = kept
+
+
+def copy_at_once(node: Node, operands: Any, result: Any) -> None:
+    """Copy the plain arrays that a node has saved: the observer of code that is not rewritten."""
+    for k, operand in enumerate(node.inputs[: len(node.saved or ())]):
+        if operand is None and type(node.saved[k]) is np.ndarray:
+            node.saved[k] = node.saved[k].copy()
+    for key, value in (node.params or {}).items():
+        if _arrays_in(value):
+            node.params[key] = _copied(value)
 
 
 def own_saved(block: Block) -> None:

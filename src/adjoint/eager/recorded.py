@@ -44,7 +44,7 @@ class Recorded(Traced):
 
     _class: ClassVar[type]
 
-    def __init__(self, value: Any, tape: Tape | None, node: Node | None, cell: Any = None) -> None:
+    def __init__(self, value: Any, tape: Any, node: Any, cell: Any = None) -> None:
         self._value = value
         self._tape = tape
         self._node = node

@@ -83,8 +83,7 @@ def product(x: Any, y: Any) -> Any:
     if right is None or not right.transposed or right.eigh is not left.eigh:
         return None
     eigh = left.eigh
-    matrix, pair = eigh.saved[0], eigh.saved[-1]
-    w, v = pair
+    matrix, (w, v) = eigh.saved[0], eigh.saved[-1]
     values = raw(w)
     near = clusters(values)
     near &= ~np.eye(values.shape[-1], dtype=bool)
@@ -97,9 +96,12 @@ def product(x: Any, y: Any) -> Any:
         d = d * factor
     if left.conjugated:
         d = d.conj()
-    slopes = _slopes(d, eigh, w, near, tape)
-    x_operand = Recorded._class(matrix, tape, eigh.inputs[0])
-    result = record(la.spectral, (x_operand, w, v, d, slopes), {})
+    try:
+        slopes = _slopes(d, eigh, w, near, tape)
+    except UndefinedDerivativeError:
+        return None  # a value like any other; who asks for its derivative is told
+    operand = Recorded._class(matrix, tape, eigh.inputs[0])
+    result = record(la.spectral, (operand, d, slopes), dict(eigh.params or {}))
     return result.conj() if left.conjugated else result
 
 
@@ -247,7 +249,7 @@ def _slopes(d: Any, eigh: Node, w: Any, near: np.ndarray, tape: Any) -> Any:
         expected = raw(slope) * (values[at] - values[bt])
         size = np.max(np.abs(plain_d), initial=0)
         if abs(change - expected) > np.finfo(values.dtype).eps ** 0.6 * size:
-            _refuse(f"d[{i}] = {plain_d[at]!r} and d[{j}] = {plain_d[bt]!r}")
+            _refuse()
         entries[(*batch, i, j)] = slope
     if any(isinstance(slope, Recorded) for slope in entries.values()):
         spots = tuple(np.array(axis) for axis in zip(*entries))
@@ -266,15 +268,11 @@ def _check_symmetry(mine: Any, others: Any, at: Any, bt: Any) -> None:
     scale = max(np.max(np.abs(mine)), np.max(np.abs(others)))
     limit = 1e3 * np.finfo(mine.dtype).eps ** (1 / 3) * scale
     if abs(mine[at] - others[bt]) > limit or abs(mine[bt] - others[at]) > limit:
-        _refuse("the derivatives of their entries differ")
+        _refuse()
 
 
-def _refuse(found: str) -> NoReturn:
-    raise UndefinedDerivativeError(
-        "v @ diag(d) @ v.T of the eigenvectors of a matrix with repeated eigenvalues has a derivative "
-        "only if d is one function of the eigenvalues, equal where they are. Here "
-        f"{found}, between equal eigenvalues."
-    )
+def _refuse() -> NoReturn:
+    raise UndefinedDerivativeError("d is not one function of the eigenvalues")
 
 
 def _projection(block: Block, eigh: Node) -> Node:
@@ -303,7 +301,7 @@ def _between(block: Block, node: Node, part: Node, eigh: Node) -> Block | None:
         if candidate not in needed or candidate is part:
             continue
         if candidate is matrix or candidate.op in _SPECTRAL:
-            _refuse("d depends on the matrix in other ways than through the eigenvalues w, and is")
+            _refuse()
         nodes.append(candidate)
         needed.update(i for i in candidate.inputs if i is not None)
     if part not in needed:

@@ -27,7 +27,7 @@ from numpy import ndarray, ufunc
 from adjoint.frontend.build import is_rewritten
 from adjoint.frontend.policy import is_user_code
 from adjoint.frontend.rewrite import EAGER, rewritten_function, with_code
-from adjoint.frontend.values import contains_traced, makes_arrays, own_result, written
+from adjoint.frontend.values import contains_traced, makes_arrays, own_result, writes_into_first, written
 from adjoint.ops.registry import load_for
 
 replacements: dict[Any, Callable[..., Any]] = {}
@@ -310,6 +310,8 @@ def _resolve_builtin(fn: Any) -> Any:
         return functools.partial(_call_with_functions, fn, (), ("key",))
     elif type(owner) is ndarray and fn.__name__ in _WRITING_METHODS:
         written(owner)
+    elif type(owner) is ufunc and fn.__name__ == "at":
+        return writes_into_first(fn)
     return fn
 
 

@@ -120,6 +120,13 @@ def why_not_rewritten(fn: Any, flavour: Flavour = EAGER) -> str | None:
     return f"{fn.__qualname__} runs as it is: {reason}" if isinstance(reason, str) else None
 
 
+def was_refused(fn: Any, flavour: Flavour = EAGER) -> bool:
+    """Whether rewriting a user's function has been tried and could not be done."""
+    code = getattr(getattr(fn, "__func__", fn), "__code__", None)
+    entry = flavour.codes.get(id(code))
+    return entry is not None and isinstance(entry[1], str)
+
+
 def _rewrite_code(fn: FunctionType, flavour: Flavour) -> CodeType | str:
     code = fn.__code__
     codes, key = flavour.codes, id(code)

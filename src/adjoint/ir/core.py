@@ -29,7 +29,23 @@ class Traced:
 
     __slots__ = ()
 
+    # What rules and walks use of a traced value, beside Python's operators and NumPy's functions.
+    shape: Any
+    dtype: Any
+    ndim: Any
+    real: Any
+    copy: Any
+
     def _record(self, op: Op, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        """Return the traced result of ``op(*args, **params)``."""
+        raise NotImplementedError
+
+    def _constant(self, value: np.ndarray) -> Any:
+        """Return ``value`` as an array that traced values can be stored into."""
+        raise NotImplementedError
+
+    def _add_at(self, path: Any, value: Any) -> None:
+        """Add ``value`` to the part at ``path`` in place."""
         raise NotImplementedError
 
 
@@ -106,12 +122,12 @@ class Node:
 
     def __init__(
         self,
-        op: Op | None,
-        inputs: tuple[Node | None, ...],
-        params: dict[str, Any] | None,
-        saved: list[Any] | None,
-        shape: tuple[int, ...] | tuple[tuple[int, ...], ...],
-        dtype: np.dtype | tuple[np.dtype, ...],
+        op: Any,
+        inputs: tuple[Any, ...],
+        params: Any,
+        saved: Any,
+        shape: Any,
+        dtype: Any,
     ) -> None:
         self.op = op
         self.inputs = inputs

@@ -8,11 +8,13 @@ fills the tables in `adjoint.ops.registry`.
 from adjoint.ops.registry import LAZY
 from adjoint.numpy_api import constants, creation, reductions, shaping, shortcuts
 from adjoint.numpy_api import choices, elementwise, loops, python, ufuncs
+from adjoint.numpy_api import linalg
 from adjoint.numpy_api import differences, nan_reductions, quantiles, scans, sorting, statistics, ufunc_methods
 from adjoint.numpy_api import indexing, interpolation, joining, padding, polynomials, products
 
 LAZY.update({
     "numpy.fft": "adjoint.numpy_api.fourier",
+    "numpy.polynomial": "adjoint.numpy_api.polynomial_package",
     "scipy.fft": "adjoint.numpy_api.fourier_scipy",
     "scipy.special": "adjoint.numpy_api.special",
     "scipy.stats": "adjoint.numpy_api.stats",
@@ -21,3 +23,5 @@ LAZY.update({
 __all__ = ["constants", "creation", "reductions", "shaping"]
 
 shortcuts.shorten()
+
+from adjoint.numpy_api import writers  # noqa: E402, F401  (goes around what is registered so far)

@@ -15,11 +15,15 @@ from adjoint.dispatch import plain
 from adjoint.eager.recorded import constant
 from adjoint.ops.registry import FUNCTIONS, UFUNCS
 
-__all__ = ["register_constant"]
+__all__ = ["CONSTANTS", "register_constant"]
+
+CONSTANTS: set[Any] = set()
+"""The functions declared here and in other areas."""
 
 
 def register_constant(*functions: Any) -> None:
     """Declare that ``functions`` have constant results."""
+    CONSTANTS.update(functions)
     for fn in functions:
         (UFUNCS if isinstance(fn, np.ufunc) else FUNCTIONS)[fn] = _of_values(fn)
 

@@ -45,7 +45,7 @@ def to_dtype(x: Any, dtype: Any) -> Any:
         return x
     dtype = np.dtype(dtype)
     if dtype.kind not in "fc":
-        return np.asarray(plain(x)).astype(dtype)
+        return x.astype(dtype) if isinstance(x, np.ndarray) else np.asarray(plain(x)).astype(dtype)
     return x if x.dtype == dtype else cast(x, dtype=dtype)
 
 
@@ -95,6 +95,10 @@ def _assemble(x: Any) -> Any:
     leaves: list[Any] = []
     shape = _flatten(x, leaves)
     if shape is None:
+        # Arrays beside lists of numbers, perhaps: [x, [0.0, 1.0]].
+        rows = [_assemble(row) if isinstance(row, (list, tuple)) and len(row) else row for row in x]
+        if rows and len({np.shape(plain(row)) for row in rows}) == 1 and np.ndim(plain(rows[0])):
+            return stack(*rows, axis=0)
         np.array(plain(x))  # NumPy's own message for ragged sequences, if it has one
         raise TracingError(f"np.array: this sequence is too ragged to be an array: {plain(x)!r}")
     if any(_kind(leaf) not in "biufc" for leaf in leaves):
@@ -123,18 +127,10 @@ def _flatten(x: Any, leaves: list[Any]) -> tuple[int, ...] | None:
     if not x:
         leaves.append(np.zeros(0))  # an empty row beside traced values: only if all are empty
         return None
-    if not any_recorded(x):
-        return _flatten(np.asarray(x), leaves)
     shapes = {_flatten(item, leaves) for item in x}
-    if len(shapes) > 1 and not any_ragged(shapes):
+    if len(shapes) > 1 or None in shapes:
         return None
-    inner = shapes.pop()
-    return None if inner is None else (len(x), *inner)
-
-
-def any_ragged(shapes: set[Any]) -> bool:
-    """Tell whether one of several nests was found ragged."""
-    return None in shapes
+    return (len(x), *shapes.pop())
 
 
 def _kind(x: Any) -> str:

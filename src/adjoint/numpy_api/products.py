@@ -28,7 +28,7 @@ def dot(a: Any, b: Any, out: None = None) -> Any:
     if a.ndim <= 2 and b.ndim <= 2:
         if a.shape[-1] != b.shape[0]:
             raise ValueError(f"shapes {a.shape} and {b.shape} not aligned")
-        return la.matmul(a, b)
+        return a @ b
     return _contract(a, b, a.ndim - 1, max(b.ndim - 2, 0))
 
 

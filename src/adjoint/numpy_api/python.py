@@ -18,6 +18,7 @@ from adjoint.array import Array
 from adjoint.dispatch import any_active, from_nested, plain, to_python_number
 from adjoint.eager.recorded import Recorded, binary, raw, unary
 from adjoint.eager.tape import F64
+from adjoint.errors import TracingError
 from adjoint.frontend import hooks
 from adjoint.ir import Node
 from adjoint.ops import elementwise as ew
@@ -376,4 +377,14 @@ def _ndenumerate(arr: Any) -> Iterator[Any]:
     return ((index, arr[index]) for index in np.ndindex(*arr.shape))  # type: ignore[attr-defined]
 
 
+def _nditer(op: Any, *args: Any, **kwargs: Any) -> Any:
+    if any_active(op):
+        raise TracingError(
+            "np.nditer walks the memory of ordinary arrays and does not take traced values; use "
+            "np.ndindex or np.ndenumerate, or iterate over x.ravel()"
+        )
+    return np.nditer(plain(op), *args, **kwargs)
+
+
 hooks.register(np.ndenumerate, _ndenumerate)
+hooks.register(np.nditer, _nditer)

@@ -21,7 +21,8 @@ def scanned(a: Any, axis: Any, dtype: Any) -> tuple[Any, int]:
     if axis is None:
         return reshape(a, shape=(a.size,)), 0
     axes = normalize_axis(axis, a.ndim)
-    assert axes is not None
+    if axes is None or len(axes) != 1:
+        raise TypeError(f"a scan goes along one axis, an integer, not {axis!r}")
     return a, axes[0]
 
 

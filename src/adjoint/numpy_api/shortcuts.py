@@ -16,6 +16,7 @@ import numpy as np
 from adjoint.array import Array, fast_ufunc
 from adjoint.dispatch import any_active, call_function, call_ufunc, from_nested
 from adjoint.frontend import hooks
+from adjoint.frontend.values import written
 from adjoint.ops.registry import FUNCTIONS, UFUNCS
 
 __all__ = ["shorten"]
@@ -49,6 +50,8 @@ def _binary(ufunc: np.ufunc) -> Callable[..., Any]:
 
 
 def _call(ufunc: np.ufunc, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if len(args) > ufunc.nin:
+        written(args[ufunc.nin :])
     if any(type(a) in _LISTS and any_active(a) for a in args):
         return call_ufunc(ufunc, "__call__", args, kwargs)
     return ufunc(*args, **kwargs)

@@ -91,11 +91,7 @@ def _adjugate_derivative(x: np.ndarray, e: np.ndarray) -> np.ndarray:
     return (turn * (h(vh) @ middle @ h(u))).astype(x.dtype, copy=False)
 
 
-def _eigh(x: Any, *, lower: bool = True, scipy: bool = False) -> tuple[Any, Any]:
-    if scipy and x.ndim == 2:
-        from scipy.linalg import eigh
-
-        return eigh(x, lower=lower)
+def _eigh(x: Any, *, lower: bool = True) -> tuple[Any, Any]:
     return tuple(np.linalg.eigh(x, "L" if lower else "U"))
 
 
@@ -104,7 +100,8 @@ def _eigh_subset(x: Any, *, first: int, count: int) -> tuple[Any, Any]:
     return w[..., first : first + count], v[..., first : first + count]
 
 
-def _spectral(x: Any, w: Any, v: Any, d: Any, slopes: Any) -> Any:
+def _spectral(x: Any, d: Any, slopes: Any, *, lower: bool = True) -> Any:
+    v = np.linalg.eigh(x, "L" if lower else "U")[1]
     return (v * d[..., None, :]) @ v.swapaxes(-1, -2).conj()
 
 
@@ -149,7 +146,8 @@ eigh_subset = primitive("eigh_subset", _eigh_subset, "x", results=True)
 
 eig = primitive("eig", lambda x: tuple(np.linalg.eig(x)), "x", results=True)
 
-spectral = primitive("spectral", _spectral, "x", "w", "v", "d", "slopes")
-"""v diag(d) vᴴ of the eigenvalues w and eigenvectors v of the Hermitian x, where ``d`` is a function
-of w. ``slopes`` holds the divided differences of d between (nearly) equal eigenvalues, NaN between
-others. The derivative with respect to x is through v alone; that through d is another operand's."""
+spectral = primitive("spectral", _spectral, "x", "d", "slopes")
+"""v diag(d) vᴴ of the eigenvectors v of the Hermitian x, where d is a function of its eigenvalues w.
+
+The derivative with respect to x is the part through v alone: d is an operand of its own. ``slopes``
+holds the divided differences of d between (nearly) equal eigenvalues and NaN between others."""

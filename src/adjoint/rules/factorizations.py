@@ -77,8 +77,8 @@ def _qr_jvp(x_dot: Any, out: Any) -> Any:
 general(la.qr, jvp=_qr_jvp)
 
 
-def _complement_vjp(ct: Any, q: Any, rest: Any) -> Any:
-    turn = transposed(rest) @ ct
+def _complement_vjp(ct: Any, q: Any, out: Any) -> Any:
+    turn = transposed(out) @ ct
     skew = turn - adjoint(turn)
     size = np.finfo(skew.dtype).eps ** 0.5 * la.norm(ct)
     if np.any(np.abs(skew) > size):
@@ -88,12 +88,12 @@ def _complement_vjp(ct: Any, q: Any, rest: Any) -> Any:
             "that is not unique, and the result depends on more than the space they span. Use "
             "full_matrices=False or mode='reduced'."
         )
-    return -(rest.conj() @ (adjoint(ct) @ q.conj()))
+    return -(out.conj() @ (adjoint(ct) @ q.conj()))
 
 
 general(
     la.complement,
-    jvp=lambda q_dot, q, rest: -(q @ (adjoint(q_dot) @ rest)),
+    jvp=lambda q_dot, q, out: -(q @ (adjoint(q_dot) @ out)),
     vjp=(_complement_vjp, None),
 )
 

@@ -32,11 +32,12 @@ from adjoint.rules.matrices import (
 def _error() -> UndefinedDerivativeError:
     return UndefinedDerivativeError(
         "eigenvectors have no derivative where eigenvalues are repeated (to rounding). What has one "
-        "is a function of the whole matrix, v diag(h(w)) vᴴ: written with all of v as "
-        "(v * h(w)) @ v.T, (v / h(w)) @ v.T, v @ np.diag(h(w)) @ v.T or v @ (h(w)[:, None] * v.T) "
-        "(v.conj().T if complex) it is recognised, and differentiated once. The eigenvalues alone "
-        "have one too (np.linalg.eigvalsh); for some of the eigenvectors, apart from the repeated "
-        "ones, use scipy.linalg.eigh(a, subset_by_index=[first, last])."
+        "is a function of the whole matrix, v diag(h(w)) vᴴ, with h(w) computed from nothing but w, "
+        "and equal where w is. Written with all of v as (v * h(w)) @ v.T, (v / h(w)) @ v.T, "
+        "v @ np.diag(h(w)) @ v.T or v @ (h(w)[:, None] * v.T) (v.conj().T if complex) it is "
+        "recognised, and has a first derivative. The eigenvalues alone have one too "
+        "(np.linalg.eigvalsh); for some of the eigenvectors, apart from the repeated ones, use "
+        "scipy.linalg.eigh(a, subset_by_index=[first, last])."
     )
 
 
@@ -44,7 +45,8 @@ def _repeated(same: np.ndarray) -> bool:
     return bool(np.any(same & ~np.eye(same.shape[-1], dtype=bool)))
 
 
-def _eigh_jvp(x_dot: Any, out: Any) -> Any:
+def _eigh_jvp(x_dot: Any, x: Any, out: Any) -> Any:
+    # x is not needed here, but kept for products that are recognised (adjoint.eager.spectral).
     w, v = out
     e = adjoint(v) @ hermitian_part(x_dot) @ v
     w_dot = real_part(diagonal(e))
@@ -113,26 +115,25 @@ def _differences(w: Any, d: Any, slopes: Any) -> Any:
     return inside * (1 - np.eye(w.shape[-1], dtype=w.dtype))
 
 
-def _spectral_jvp(x_dot: Any, d_dot: Any, w: Any, v: Any, d: Any, slopes: Any) -> Any:
+def _spectral_jvp(x_dot: Any, d_dot: Any, x: Any, d: Any, slopes: Any, lower: bool) -> Any:
     # Daleckii & Krein (1965).
-    e = None
+    w, v = la.eigh(x, lower=lower is not False)
+    e = None if d_dot is None else on_diagonal(d_dot)
     if x_dot is not None:
-        e = _differences(w, d, slopes) * (adjoint(v) @ hermitian_part(x_dot) @ v)
-    if d_dot is not None:
-        e = on_diagonal(d_dot) if e is None else e + on_diagonal(d_dot)
+        part = _differences(w, d, slopes) * (adjoint(v) @ hermitian_part(x_dot) @ v)
+        e = part if e is None else e + part
     return v @ e @ adjoint(v)
 
 
-def _spectral_x(ct: Any, w: Any, v: Any, d: Any, slopes: Any) -> Any:
-    e_bar = _differences(w, d, slopes) * (transposed(v) @ ct @ v.conj())
-    return hermitian_part(v.conj() @ e_bar @ transposed(v))
+def _spectral_vjp(ct: Any, x: Any, d: Any, slopes: Any, lower: bool) -> Any:
+    w, v = la.eigh(x, lower=lower is not False)
+    vt, vc = transposed(v), v.conj()
+    e_bar = vt @ ct @ vc
+    x_bar = hermitian_part(vc @ (_differences(w, d, slopes) * e_bar) @ vt)
+    return x_bar, diagonal(e_bar), None
 
 
-def _spectral_d(ct: Any, v: Any) -> Any:
-    return st.reduce_sum((transposed(v) @ ct) * adjoint(v), axis=(len(v.shape) - 1,))
-
-
-general(la.spectral, jvp=_spectral_jvp, vjp=(_spectral_x, None, None, _spectral_d, None))
+general(la.spectral, jvp=_spectral_jvp, vjp=_spectral_vjp)
 
 # -- general matrices ------------------------------------------------------------------------------
 

@@ -61,7 +61,7 @@ def reverse_walk(nodes: list[Node], bars: Bars) -> Bars:
         if rule.maps is not None:
             # The most frequent kind of row, and the most frequent case of _add, spelt out.
             saved = node.saved
-            for operand, spelt in zip(node.inputs, rule.maps):  # noqa: B905
+            for operand, spelt in zip(node.inputs, rule.maps):
                 if operand is None or spelt is None:
                     continue
                 fn, i, j = spelt
@@ -122,7 +122,9 @@ def _add(bars: Bars, owned: set[Node], operand: Node, g: Any, node: Node) -> Non
     try:
         shape = g.shape
     except AttributeError:
-        g = cast(g, dtype=_C128 if isinstance(g, complex) else operand.dtype)  # a Python number, or a traced one
+        g = cast(
+            g, dtype=_C128 if isinstance(g, complex) else operand.dtype
+        )  # a Python number, or a traced one
         shape = g.shape
     if shape != operand.shape:
         if not node.op.rule.broadcasts:
@@ -156,7 +158,10 @@ def _add_part(bars: Bars, owned: set[Node], operand: Node, path: Path, value: An
     if not isinstance(held, Traced) and value.dtype.kind == "c" and held.dtype.kind != "c":
         value = value.real
     if isinstance(held, Traced):
-        held._add_at(path, project(value, operand.dtype))
+        dtype = operand.dtype
+        if any(kind in ("real", "imag") for kind, _ in path):
+            dtype = np.zeros((), dtype).real.dtype
+        held._add_at(path, project(value, dtype))
     else:
         add_at(held, path, value)
     bars[operand] = held

@@ -20,7 +20,7 @@ def transpose(
     fn: Callable[[Any, Node], Any],
     node: Node,
     ct: Any,
-    types: list[tuple[tuple[int, ...], Any]] | None = None,
+    types: list[tuple[Any, Any] | None] | None = None,
 ) -> list[Any]:
     """Apply the transpose of the linear function ``xs -> fn(xs, node)`` to ``ct``.
 

@@ -1,0 +1,97 @@
+"""Derivatives of functions of general matrices, of matrix equations and of LU factors.
+
+A primary function f of a block triangular matrix holds its own Fréchet derivative (N. Higham,
+*Functions of Matrices*, 2008, theorem 3.6):
+
+    f([[x, e], [0, x]]) = [[f(x), L(x, e)], [0, f(x)]]
+
+which is a composition over f itself, and so gives derivatives of every order. The transpose of
+e ↦ L(x, e) is e ↦ L(xᵀ, e).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from adjoint.errors import UndefinedDerivativeError
+from adjoint.ops import linalg as la
+from adjoint.ops import matrix_functions as mf
+from adjoint.ops import structural as st
+from adjoint.ops.registry import Traced
+from adjoint.rules.derive import general
+from adjoint.rules.matrices import strictly_lower, transposed, triangle
+
+
+def _frechet(x: Any, e: Any, name: str, power: Any) -> Any:
+    n = x.shape[-1]
+    size = 1.0
+    if not isinstance(e, Traced):
+        # The derivative is linear in e; near the size of x it is computed best.
+        largest = float(np.max(np.abs(e), initial=0))
+        if largest == 0 or not np.isfinite(largest):
+            return e
+        size = largest
+    top = st.concatenate(x, e / size if size != 1.0 else e, axis=-1)
+    bottom = st.concatenate(np.zeros(x.shape, x.dtype), x, axis=-1)
+    params: dict[str, Any] = {"name": name} if power is None else {"name": name, "power": power}
+    part = mf.matrix_function(st.concatenate(top, bottom, axis=-2), **params)[..., :n, n:]
+    if not np.all(np.isfinite(part)):
+        raise UndefinedDerivativeError(
+            f"scipy.linalg.{name} has no derivative at this matrix: it is singular, or has an "
+            "eigenvalue on the branch cut (the negative real numbers)"
+        )
+    return part * size if size != 1.0 else part
+
+
+general(
+    mf.matrix_function,
+    jvp=lambda x_dot, x, name, power: _frechet(x, x_dot, name, power),
+    vjp=lambda ct, x, name, power: _frechet(transposed(x), ct, name, power),
+)
+
+
+def _sylvester_jvp(a_dot: Any, b_dot: Any, q_dot: Any, a: Any, b: Any, out: Any) -> Any:
+    right = q_dot
+    for term in (
+        None if a_dot is None else a_dot @ out,
+        None if b_dot is None else out @ b_dot,
+    ):
+        if term is not None:
+            right = -term if right is None else right - term
+    return mf.sylvester(a, b, right)
+
+
+def _sylvester_vjp(ct: Any, a: Any, b: Any, out: Any, active: Any) -> Any:
+    q_bar = mf.sylvester(transposed(a), transposed(b), ct)
+    t = transposed(out)
+    return (
+        -(q_bar @ t) if active[0] else None,
+        -(t @ q_bar) if active[1] else None,
+        q_bar if active[2] else None,
+    )
+
+
+general(mf.sylvester, jvp=_sylvester_jvp, vjp=_sylvester_vjp)
+
+
+def _order(pivots: np.ndarray) -> np.ndarray:
+    """Return the order of the rows that LAPACK's list of exchanges makes."""
+    order = np.arange(len(pivots))
+    for i, j in enumerate(np.asarray(pivots)):
+        order[[i, j]] = order[[j, i]]
+    return order
+
+
+def _lu_jvp(x_dot: Any, out: Any) -> Any:
+    # With P x = L U and F = L⁻¹ P dx U⁻¹: dL = L tril(F, -1), dU = triu(F) U.
+    lu, pivots = out
+    f = la.solve_triangular(lu, x_dot[_order(pivots)], lower=True, unit=True)
+    f = transposed(la.solve_triangular(transposed(lu), transposed(f), lower=True))
+    below, upper = strictly_lower(f), triangle(f, False)
+    unit_lower = strictly_lower(lu) + np.eye(lu.shape[-1], dtype=lu.dtype)
+    return unit_lower @ below + upper @ triangle(lu, False), None
+
+
+general(mf.lu, jvp=_lu_jvp)
