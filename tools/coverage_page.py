@@ -67,6 +67,10 @@ WITHOUT_DERIVATIVE: dict[str, str] = {
 }  # fmt: skip
 
 
+# Deprecated other names of functions that are listed.
+ALIASES = {"numpy": ("row_stack",)}
+
+
 @functools.cache
 def by_nature(module: str) -> frozenset[str]:
     """Return the names of a module's functions that have nothing to do with derivatives."""
@@ -86,6 +90,8 @@ def functions_of(module: Any) -> dict[str, Any]:
     for name in sorted(set(names)):
         value = getattr(module, name, None)
         if name.startswith("_") or isinstance(value, (types.ModuleType, type)) or not callable(value):
+            continue
+        if name in ALIASES.get(module.__name__, ()):
             continue
         found[name] = value
     return found

@@ -284,6 +284,9 @@ class Array(Recorded):
             value = dispatch.from_nested(value)
         store(self, (("index", constants(index)),), value)
 
+    def _overwrite(self, path: Path, value: Any) -> None:
+        store(self, path, value)
+
     def _add_at(self, path: Path, value: Any) -> None:
         add_in_place(self, path, value)
 

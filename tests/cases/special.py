@@ -36,7 +36,10 @@ CASES = [
     *[case(f"special {n} signed", _f(n), S) for n in _SIGNED],
     *[case(f"special {n} unit", _f(n), U) for n in _UNIT],
     *[case(f"special {n} complex", _f(n), Z) for n in _COMPLEX],
-    *[case(f"special {n} complex", lambda z, n=n: getattr(sp, n)(1.5, z), Z) for n in _COMPLEX_ORDER],
+    *[
+        case(f"special {n} complex", lambda z, n=n: getattr(sp, n)(1.5, z), Z)
+        for n in _COMPLEX_ORDER
+    ],
     *[case(f"special {n} order", lambda z, n=n: getattr(sp, n)(1.3, z), P) for n in _ORDER],
     *[
         case(f"special {n} degrees", lambda x, n=n: getattr(sp, n)(_DEGREES, x), U, float32=False)

@@ -15,8 +15,9 @@ _SHAPES = {
     "norm": (), "lognorm": (0.8,), "halfnorm": (), "truncnorm": (-0.7, 2.9), "skewnorm": (1.3,),
     "expon": (), "gamma": (1.7,), "chi2": (2.3,), "chi": (2.3,), "invgamma": (1.6,),
     "invgauss": (0.9,), "beta": (1.7, 2.4), "t": (3.2,), "cauchy": (), "halfcauchy": (),
-    "laplace": (), "logistic": (), "uniform": (), "f": (3.1, 5.4), "pareto": (2.3,), "lomax": (1.9,),
-    "powerlaw": (1.6,), "weibull_min": (1.6,), "gumbel_r": (), "gumbel_l": (), "rayleigh": (),
+    "laplace": (), "logistic": (), "uniform": (), "f": (3.1, 5.4), "pareto": (2.3,),
+    "lomax": (1.9,), "powerlaw": (1.6,),
+    "weibull_min": (1.6,), "gumbel_r": (), "gumbel_l": (), "rayleigh": (),
     "maxwell": (), "vonmises": (1.4,),
 }  # fmt: skip
 _DENSITY_ONLY = {"invgauss", "vonmises"}
@@ -62,7 +63,11 @@ CASES = [
     *[case(f"stats {n} logpdf", _logpdf(n), *_args(n)) for n in _SHAPES],
     *[case(f"stats {n} frozen pdf", _frozen(n), *_args(n)) for n in _SHAPES],
     *[case(f"stats {n} tails", _tails(n), *_args(n)) for n in _SHAPES if n not in _DENSITY_ONLY],
-    *[case(f"stats {n} quantiles", _quantiles(n), *_args(n, Q)) for n in _SHAPES if n not in _NO_QUANTILE],
+    *[
+        case(f"stats {n} quantiles", _quantiles(n), *_args(n, Q))
+        for n in _SHAPES
+        if n not in _NO_QUANTILE
+    ],
     case("stats norm broadcast", lambda x, m, s: st.norm.logpdf(x, m[:, None], s), X, X, 0.7),
     case("stats outside", lambda x: st.gamma.pdf(x, 1.7), np.array([-1.0, 0.5])),
     case("stats plain frozen", lambda x: st.norm(0.3, 1.2).logpdf(x), X),
@@ -71,11 +76,26 @@ CASES = [
     case("stats binom tails", lambda p: (st.binom(5, p).cdf(2), st.binom.sf(2, 5, p)), 0.3),
     case("stats poisson", lambda m: st.poisson.logpmf([0, 3, 5], m), X),
     case("stats poisson pmf", lambda m: st.poisson(m).pmf(2), X),
-    case("stats poisson tails", lambda m: (st.poisson.logcdf(2, m), st.poisson.sf([-1, 4], m)), 1.7),
+    case(
+        "stats poisson tails",
+        lambda m: (st.poisson.logcdf(2, m, 1), st.poisson.sf([-1, 4], m)),
+        1.7,
+    ),
     case("stats geom", lambda p: (st.geom.logpmf([1, 3], p), st.geom.cdf([0, 3], p)), 0.3),
-    case("stats nbinom", lambda n, p: (st.nbinom.logpmf([1, 3], n, p), st.nbinom.cdf(2, n, p)), 2.4, 0.3),
+    case(
+        "stats nbinom",
+        lambda n, p: (st.nbinom.logpmf([1, 3], n, p), st.nbinom.cdf(2, n, p)),
+        2.4,
+        0.3,
+    ),
     case("stats mvn", lambda x, m, c: st.multivariate_normal.logpdf(x, m, c @ c.T), A3, X, COV),
-    case("stats mvn frozen", lambda x, m, c: st.multivariate_normal(m, c @ c.T).pdf(x), np.stack([A3, X]), X, COV),
+    case(
+        "stats mvn frozen",
+        lambda x, m, c: st.multivariate_normal(m, c @ c.T).pdf(x),
+        np.stack([A3, X]),
+        X,
+        COV,
+    ),
     case("stats mvn diagonal", lambda x, m, c: st.multivariate_normal.logpdf(x, m, c), A3, X, X),
     case("stats mvn scalar", lambda x, c: st.multivariate_normal.logpdf(x, 0.3, c), A3, 0.7),
     case("stats dirichlet", lambda a: st.dirichlet.logpdf(SIMPLEX, a), A3),

@@ -19,6 +19,7 @@ from adjoint.errors import InputError, NonDifferentiableError
 from adjoint.frontend import resolve
 from adjoint.frontend.rewrite import was_refused
 from adjoint.ir import Block, Node
+from adjoint.ops.registry import load_if_imported
 from adjoint.ops.structural import cast
 from adjoint.transforms.reverse import reverse_walk
 from adjoint.transforms.transpose import linear_pullback
@@ -135,6 +136,7 @@ def record_call(
     observe: Observer | None = None,
 ) -> Trace:
     """Call ``fn`` with the arguments at ``argnums`` as independent variables."""
+    load_if_imported("scipy.sparse")  # whose operators ask no protocol, and must be taught
     tape = Tape(observe)
     selected = tuple(args[k] for k in argnums)
     leaves, spec = tree.flatten(selected)

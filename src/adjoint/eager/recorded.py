@@ -16,7 +16,7 @@ from adjoint.eager.storage import View, keep, root_of
 from adjoint.eager.tape import F64, Tape, type_of
 from adjoint.errors import NoRuleError
 from adjoint.ir import Node
-from adjoint.ops.indexing import Path, follow, getitem, read
+from adjoint.ops.indexing import Path, getitem, read
 from adjoint.ops.registry import FUNCTIONS, Op, Traced
 from adjoint.ops.structural import project_result
 from adjoint.rules.derive import ZERO
@@ -88,16 +88,39 @@ def raw(value: Any) -> Any:
 def current(x: Recorded) -> Any:
     """Return the value of ``x`` one level down, with a stale view made anew."""
     cell = x._cell
-    if type(cell) is View:
-        base = cell.base
-        if base._node is not cell.node or base._value is not cell.value:
-            _derive(x, cell)
+    if type(cell) is View and is_stale(cell):
+        _derive(x, cell)
     return x._value
+
+
+def is_stale(view: View) -> bool:
+    """Tell whether the base has changed since the view was last read."""
+    return view.base._node is not view.node or view.base._value is not view.value
+
+
+def read_through(view: View, index: Any) -> Any:
+    """Return a part of a stale view, read from its base: the view itself is not read again.
+
+    A loop that reads an element of a view and stores another would else read all of it each time.
+    """
+    base = view.base
+    path = (*view.path, ("index", index))
+    value = read(base._value, path=path)
+    meta = type_of(value)
+    if meta is None:
+        return value
+    node = Node(read, (base._node,), {"path": path}, None, *meta)
+    base._tape.append(node)  # type: ignore[union-attr]
+    if base._tape.observe is not None:  # type: ignore[union-attr]
+        base._tape.observe(node, (base._value,), value)  # type: ignore[union-attr]
+    array = Recorded._class(value, base._tape, node)
+    _note_view(read, {"path": path}, base, base._value, array)
+    return array
 
 
 def _derive(x: Recorded, view: View) -> None:
     base = view.base
-    x._value = follow(base._value, view.path)
+    x._value = read(base._value, path=view.path)
     x._tape = base._tape
     if base._node is None:
         x._node = None
@@ -130,6 +153,8 @@ def record(op: Op, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
     for a in args:
         if isinstance(a, Recorded):
             if type(a._cell) is View:
+                if op is getitem and is_stale(a._cell) and a._cell.base._node is not None:
+                    return read_through(a._cell, params["index"])
                 current(a)
             t = a._tape
             if t is not None and (tape is None or t.level > tape.level):

@@ -101,7 +101,8 @@ def product(x: Any, y: Any) -> Any:
     except UndefinedDerivativeError:
         return None  # a value like any other; who asks for its derivative is told
     operand = Recorded._class(matrix, tape, eigh.inputs[0])
-    result = record(la.spectral, (operand, d, slopes), dict(eigh.params or {}))
+    lower = (eigh.params or {}).get("lower", True)
+    result = record(la.spectral, (operand, d, slopes), {"lower": lower})
     return result.conj() if left.conjugated else result
 
 

@@ -35,6 +35,14 @@ _Node = TypeVar("_Node", bound=ast.AST)
 _Function = TypeVar("_Function", ast.FunctionDef, ast.AsyncFunctionDef)
 
 
+_SUBSCRIPTED = frozenset({"r_", "c_"})
+"""Names of NumPy's objects that make arrays when they are subscripted."""
+
+
+def _makes_arrays(subscripted: ast.expr) -> bool:
+    return getattr(subscripted, "attr", getattr(subscripted, "id", None)) in _SUBSCRIPTED
+
+
 class Transformer(ast.NodeTransformer):
     """Walks what belongs to a function's body, and makes hook expressions.
 
@@ -133,6 +141,8 @@ class EagerTransformer(Transformer):
         self.generic_visit(node)
         if isinstance(node.ctx, ast.Store):
             node.value = self.hook("target", node.value, at=node.value)
+        elif _makes_arrays(node.value):
+            node.value = self.hook("resolve", node.value, at=node.value)
         return node
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.AugAssign:
@@ -185,6 +195,8 @@ class EagerTransformer(Transformer):
             case ast.Call():
                 return self._call(value, "owned")
             case ast.Subscript():
+                if _makes_arrays(value.value):
+                    return self.visit(value)
                 self.generic_visit(value)
                 if not _has_slice(value.slice):
                     return self.hook("own_item", value.value, value.slice, at=value)

@@ -10,12 +10,15 @@ from adjoint.numpy_api import constants, creation, reductions, shaping, shortcut
 from adjoint.numpy_api import choices, elementwise, loops, python, ufuncs
 from adjoint.numpy_api import linalg
 from adjoint.numpy_api import differences, nan_reductions, quantiles, scans, sorting, statistics, ufunc_methods
-from adjoint.numpy_api import indexing, interpolation, joining, padding, polynomials, products
+from adjoint.numpy_api import concatenators, indexing, interpolation, joining, padding, polynomials, products
 
 LAZY.update({
     "numpy.fft": "adjoint.numpy_api.fourier",
     "numpy.polynomial": "adjoint.numpy_api.polynomial_package",
     "scipy.fft": "adjoint.numpy_api.fourier_scipy",
+    "scipy.linalg": "adjoint.numpy_api.scipy_linalg",
+    "scipy.sparse.linalg": "adjoint.numpy_api.scipy_sparse_linalg",
+    "scipy.sparse": "adjoint.numpy_api.sparse",
     "scipy.special": "adjoint.numpy_api.special",
     "scipy.stats": "adjoint.numpy_api.stats",
 })  # fmt: skip

@@ -20,7 +20,7 @@ from adjoint.ops.registry import FUNCTIONS, implements
 from adjoint.ops.structural import broadcast_to, cast, reshape, stack
 from adjoint.ops.structural import copy as copy_of
 
-__all__ = ["array", "as_array", "moved_axis", "to_dtype"]
+__all__ = ["array", "as_array", "moved_axis", "notice_every_argument", "to_dtype"]
 
 
 def as_array(x: Any) -> Any:
@@ -49,6 +49,21 @@ def to_dtype(x: Any, dtype: Any) -> Any:
     return x if x.dtype == dtype else cast(x, dtype=dtype)
 
 
+def notice_every_argument(fn: Any) -> None:
+    """Let rewritten code see a traced value in any argument of ``fn``.
+
+    NumPy's protocol asks only the arguments that are arrays by nature; numbers such as the fill
+    value of ``np.pad`` are not among them.
+    """
+
+    def reached(*args: Any, **kwargs: Any) -> Any:
+        if any_active(args) or any_active(kwargs):
+            return call_function(fn, args, kwargs)
+        return fn(*args, **kwargs)
+
+    hooks.register(fn, reached)
+
+
 def moved_axis(x: Any, source: int, destination: int) -> Any:
     """Return ``np.moveaxis(x, source, destination)``, traced or not."""
     return x if source == destination else np.moveaxis(x, source, destination)
@@ -62,7 +77,7 @@ def array(
     dtype: Any = None,
     *,
     copy: bool | None = True,
-    order: str | None = "K",
+    order: Any = "K",
     subok: bool = False,
     ndmin: int = 0,
     ndmax: int = 0,
@@ -70,12 +85,16 @@ def array(
 ) -> Any:
     """``np.array``."""
     if not any_recorded(object):
-        options = {"ndmax": ndmax} if ndmax else {}
-        result = np.array(object, dtype, copy=copy, order=order, subok=subok, ndmin=ndmin, **options)  # type: ignore[call-overload]
+        options: Any = {"ndmax": ndmax} if ndmax else {}
+        result = np.array(
+            object, dtype, copy=copy, order=order, subok=subok, ndmin=ndmin, **options
+        )  # type: ignore[call-overload]
         return _adopted(result, object)
     if isinstance(object, Recorded):
-        result = to_dtype(as_array(object), dtype)
-        if result is object and copy:
+        number = not isinstance(plain(object), np.ndarray)
+        result = broadcast_to(object, shape=()) if number else object
+        result = to_dtype(result, dtype)
+        if (copy or number) and isinstance(result, Recorded):
             result = copy_of(result, order=order or "K")
     else:
         if copy is False:
@@ -128,9 +147,8 @@ def _flatten(x: Any, leaves: list[Any]) -> tuple[int, ...] | None:
         leaves.append(np.zeros(0))  # an empty row beside traced values: only if all are empty
         return None
     shapes = {_flatten(item, leaves) for item in x}
-    if len(shapes) > 1 or None in shapes:
-        return None
-    return (len(x), *shapes.pop())
+    inner = shapes.pop()
+    return None if shapes or inner is None else (len(x), *inner)
 
 
 def _kind(x: Any) -> str:
@@ -140,9 +158,8 @@ def _kind(x: Any) -> str:
 
 def _laid_out(x: Any, order: str) -> Any:
     flags = plain(x).flags
-    return x if flags.c_contiguous and order == "C" or flags.f_contiguous and order == "F" else (
-        copy_of(x, order=order)
-    )
+    laid_out = flags.c_contiguous if order == "C" else flags.f_contiguous
+    return x if laid_out else copy_of(x, order=order)
 
 
 def _adopted(result: np.ndarray, given: Any) -> Any:
@@ -177,14 +194,18 @@ def _asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Any:
 
 def _require(a: Any, dtype: Any = None, requirements: Any = None, *, like: Any = None) -> Any:
     wanted = {str(r).upper() for r in requirements or ()}
-    order = "F" if wanted & {"F", "FORTRAN", "F_CONTIGUOUS"} else (
-        "C" if wanted & {"C", "CONTIGUOUS", "C_CONTIGUOUS"} else None
+    order = (
+        "F"
+        if wanted & {"F", "FORTRAN", "F_CONTIGUOUS"}
+        else ("C" if wanted & {"C", "CONTIGUOUS", "C_CONTIGUOUS"} else None)
     )
     return array(a, dtype, copy=None, order=order)
 
 
 def _fromiter(iter: Any, dtype: Any, count: int = -1, *, like: Any = None) -> Any:
     items = [x for _, x in zip(range(count), iter)] if count >= 0 else list(iter)
+    if any(np.ndim(plain(x)) for x in items):
+        raise ValueError("setting an array element with a sequence.")
     if not any_recorded(items):
         return _adopted(np.fromiter(items, dtype, count), None)
     if len(items) < count:
@@ -263,16 +284,19 @@ def full_like(
     return _full(prototype.shape, fill_value, prototype.dtype)
 
 
-def _arange(*args: Any, dtype: Any = None, device: Any = None, like: Any = None, **named: Any) -> Any:
+def _arange(
+    *args: Any, dtype: Any = None, device: Any = None, like: Any = None, **named: Any
+) -> Any:
     """``np.arange``: its length is a constant, its values are not."""
-    n = len(np.arange(*plain(args), **plain(named)))
+    constant_values = np.arange(*plain(args), **plain(named))
+    n = len(constant_values)
     start = named.get("start", args[0] if len(args) > 1 else 0)
     step = named.get("step", args[2] if len(args) > 2 else 1)
     if "dtype" not in named and len(args) > 3:
         dtype = args[3]
     # NumPy adds the difference of the first two values over and over, not the step.
     result = start + np.arange(n) * ((start + step) - start)
-    return to_dtype(result, dtype)
+    return to_dtype(result, constant_values.dtype if dtype is None else dtype)
 
 
 def _count(num: Any) -> int:

@@ -131,7 +131,8 @@ CONTINUOUS: dict[str, Continuous] = {
         lambda y, c: -0.5 * (np.log(y) / c) ** 2 - np.log(c * y) - _LOG_SQRT_2PI,
         _HALF, 1.0,
         cdf=lambda y, c: s.ndtr(np.log(y) / c), sf=lambda y, c: s.ndtr(-np.log(y) / c),
-        logcdf=lambda y, c: s.log_ndtr(np.log(y) / c), logsf=lambda y, c: s.log_ndtr(-np.log(y) / c),
+        logcdf=lambda y, c: s.log_ndtr(np.log(y) / c),
+        logsf=lambda y, c: s.log_ndtr(-np.log(y) / c),
         ppf=lambda q, c: np.exp(c * s.ndtri(q)), isf=lambda q, c: np.exp(-c * s.ndtri(q)),
     ),
     "halfnorm": Continuous(
@@ -164,15 +165,19 @@ CONTINUOUS: dict[str, Continuous] = {
     "chi2": Continuous(
         lambda y, v: s.xlogy(0.5 * v - 1, y) - 0.5 * y - s.gammaln(0.5 * v) - 0.5 * v * math.log(2),
         _HALF, 1.0,
-        cdf=lambda y, v: s.gammainc(0.5 * v, 0.5 * y), sf=lambda y, v: s.gammaincc(0.5 * v, 0.5 * y),
-        ppf=lambda q, v: 2 * s.gammaincinv(0.5 * v, q), isf=lambda q, v: 2 * s.gammainccinv(0.5 * v, q),
+        cdf=lambda y, v: s.gammainc(0.5 * v, 0.5 * y),
+        sf=lambda y, v: s.gammaincc(0.5 * v, 0.5 * y),
+        ppf=lambda q, v: 2 * s.gammaincinv(0.5 * v, q),
+        isf=lambda q, v: 2 * s.gammainccinv(0.5 * v, q),
     ),
     "chi": Continuous(
         lambda y, v: (
-            math.log(2) - 0.5 * v * math.log(2) - s.gammaln(0.5 * v) + s.xlogy(v - 1, y) - 0.5 * y * y
+            math.log(2) - 0.5 * v * math.log(2)
+            - s.gammaln(0.5 * v) + s.xlogy(v - 1, y) - 0.5 * y * y
         ),
         _HALF, 1.0,
-        cdf=lambda y, v: s.gammainc(0.5 * v, 0.5 * y * y), sf=lambda y, v: s.gammaincc(0.5 * v, 0.5 * y * y),
+        cdf=lambda y, v: s.gammainc(0.5 * v, 0.5 * y * y),
+        sf=lambda y, v: s.gammaincc(0.5 * v, 0.5 * y * y),
         ppf=lambda q, v: np.sqrt(2 * s.gammaincinv(0.5 * v, q)),
     ),
     "invgamma": Continuous(
@@ -194,7 +199,8 @@ CONTINUOUS: dict[str, Continuous] = {
     "cauchy": Continuous(
         lambda y: -math.log(math.pi) - np.log1p(y * y),
         cdf=lambda y: np.arctan2(1.0, -y) / math.pi, sf=lambda y: np.arctan2(1.0, y) / math.pi,
-        ppf=lambda q: np.tan(math.pi * q - 0.5 * math.pi), isf=lambda q: np.tan(0.5 * math.pi - math.pi * q),
+        ppf=lambda q: np.tan(math.pi * q - 0.5 * math.pi),
+        isf=lambda q: np.tan(0.5 * math.pi - math.pi * q),
     ),
     "halfcauchy": Continuous(
         lambda y: math.log(2 / math.pi) - np.log1p(y * y), _HALF, 1.0,
@@ -285,7 +291,8 @@ DISCRETE: dict[str, Discrete] = {
             + s.xlogy(k, p) + s.xlog1py(n - k, -p)
         ),
         upper=lambda n, p: n,
-        cdf=lambda k, n, p: s.betaincc(k + 1, n - k, p), sf=lambda k, n, p: s.betainc(k + 1, n - k, p),
+        cdf=lambda k, n, p: s.betaincc(k + 1, n - k, p),
+        sf=lambda k, n, p: s.betainc(k + 1, n - k, p),
     ),
     "poisson": Discrete(
         lambda k, mu: s.xlogy(k, mu) - s.gammaln(k + 1) - mu,

@@ -64,9 +64,7 @@ ONE_AXIS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
-def _shape_and_axes(
-    a: Any, s: Any, axes: Any, half: bool = False
-) -> tuple[list[int], list[int]]:
+def _shape_and_axes(a: Any, s: Any, axes: Any, half: bool = False) -> tuple[list[int], list[int]]:
     axes = plain(axes)
     s = plain(s)
     if axes is None:

@@ -10,6 +10,7 @@ from adjoint.dispatch import any_active, plain
 from adjoint.eager.recorded import Recorded, constant
 from adjoint.eager.stores import add_in_place
 from adjoint.errors import TracingError
+from adjoint.numpy_api.constants import register_constant
 from adjoint.numpy_api.creation import as_array, to_dtype
 from adjoint.numpy_api.shaping import normalized, ravel
 from adjoint.ops import elementwise as ew
@@ -27,10 +28,8 @@ _ALL = slice(None)
 def _indices(indices: Any, length: int, mode: str) -> Any:
     """Return integer indices in range, by the rule of ``mode``."""
     indices = np.asarray(plain(indices))
-    if indices.dtype.kind not in "iub":
-        if indices.size:
-            raise TypeError(f"Cannot cast array data from {indices.dtype!r} to dtype('int64')")
-        indices = indices.astype(np.intp)
+    if indices.dtype.kind not in "iub" and indices.ndim and indices.size:
+        raise TypeError(f"Cannot cast array data from {indices.dtype!r} to dtype('int64')")
     indices = indices.astype(np.intp)
     if mode == "wrap":
         indices = indices % length
@@ -45,7 +44,7 @@ def _indices(indices: Any, length: int, mode: str) -> Any:
 def take(a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = "raise") -> Any:
     """``np.take``."""
     a = as_array(a)
-    if axis is None:
+    if axis is None or (a.ndim == 0 and axis in (0, -1)):
         a, axis = ravel(a), 0
     axis = normalized(axis, a.ndim)
     length = a.shape[axis]
@@ -97,6 +96,16 @@ def extract(condition: Any, arr: Any) -> Any:
     return take(ravel(arr), np.flatnonzero(np.asarray(plain(condition))))
 
 
+register_constant(
+    np.ix_,
+    np.unravel_index,
+    np.ravel_multi_index,
+    np.diag_indices_from,
+    np.tril_indices_from,
+    np.triu_indices_from,
+)
+
+
 # -- parts of matrices -------------------------------------------------------------------------
 
 
@@ -128,7 +137,7 @@ def diag(v: Any, k: int = 0) -> Any:
         raise ValueError("Input must be 1- or 2-d.")
     n = v.shape[0] + abs(k)
     result = constant(np.zeros((n, n), plain(v).dtype))
-    if v.shape[0] and isinstance(result, Recorded):
+    if v.shape[0] and _records(result):
         rows = np.arange(v.shape[0]) + max(-k, 0)
         result[rows, rows + k] = v
     return result
@@ -177,6 +186,11 @@ def triu(m: Any, k: int = 0) -> Any:
 # -- storing -----------------------------------------------------------------------------------
 
 
+def _records(a: Any) -> bool:
+    """Tell whether an array that is to be stored to keeps derivatives."""
+    return isinstance(a, Recorded)
+
+
 def _refuse(fn: str, a: Any) -> NoReturn:
     raise TracingError(
         f"{fn} was to store a traced value into an ordinary array (shape {np.shape(a)}), which "
@@ -202,10 +216,10 @@ def _cycled(values: Any, count: int) -> Any:
 @implements(np.put, storage=True)
 def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
     """``np.put``."""
-    if not isinstance(a, Recorded):
+    if not _records(a):
         if any_active(v):
             _refuse("np.put", a)
-        return np.put(a, plain(ind), plain(v), mode)
+        return np.put(a, plain(ind), plain(v), mode)  # type: ignore[arg-type]
     positions = _indices(ind, a.size, mode).ravel()
     v = as_array(v)
     if not positions.size or not v.size:
@@ -222,7 +236,7 @@ def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
 @implements(np.put_along_axis, storage=True)
 def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
     """``np.put_along_axis``."""
-    if not isinstance(arr, Recorded):
+    if not _records(arr):
         if any_active(values):
             _refuse("np.put_along_axis", arr)
         return np.put_along_axis(arr, plain(indices), plain(values), axis)
@@ -240,7 +254,7 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
 @implements(np.fill_diagonal, storage=True)
 def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     """``np.fill_diagonal``."""
-    if not isinstance(a, Recorded):
+    if not _records(a):
         if any_active(val):
             _refuse("np.fill_diagonal", a)
         return np.fill_diagonal(a, plain(val), wrap)
@@ -271,7 +285,7 @@ def _as_index(indices: Any) -> Any:
 
 
 def _add_at(a: Any, indices: Any, b: Any) -> None:
-    if not isinstance(a, Recorded):
+    if not _records(a):
         if any_active(b):
             _refuse("np.add.at", a)
         np.add.at(a, plain(indices), plain(b))
@@ -292,7 +306,7 @@ def _kept_type(name: str, a: Any, b: Any) -> np.dtype | None:
 
 
 def _subtract_at(a: Any, indices: Any, b: Any) -> None:
-    if isinstance(a, Recorded) or any_active(b):
+    if _records(a) or any_active(b):
         _add_at(a, indices, -as_array(b))
     else:
         np.subtract.at(a, plain(indices), plain(b))
@@ -302,16 +316,14 @@ def _at(ufunc: np.ufunc) -> Any:
     """Return the ``at`` of a ufunc that does not just add: repeated indices take turns."""
 
     def impl(a: Any, indices: Any, *operand: Any) -> None:
-        if not isinstance(a, Recorded):
+        if not _records(a):
             if any_active(operand):
                 _refuse(f"np.{ufunc.__name__}.at", a)
             ufunc.at(a, plain(indices), *plain(operand))
             return
         flat = np.arange(a.size).reshape(a.shape)[_as_index(indices)]
         positions = np.ravel(flat)
-        operand = tuple(
-            ravel(st.broadcast_to(as_array(b), shape=np.shape(flat))) for b in operand
-        )
+        operand = tuple(ravel(st.broadcast_to(as_array(b), shape=np.shape(flat))) for b in operand)
         # The k-th mention of an element is served in the k-th turn.
         order = np.argsort(positions, kind="stable")
         ranked = positions[order]

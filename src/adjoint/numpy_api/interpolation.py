@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from adjoint.dispatch import plain
-from adjoint.numpy_api.creation import as_array, to_dtype
+from adjoint.numpy_api.creation import as_array, notice_every_argument, to_dtype
 from adjoint.ops import elementwise as ew
 from adjoint.ops.registry import implements
 
@@ -22,6 +22,12 @@ def interp(
     x = x if hasattr(plain(x), "dtype") else as_array(x)
     xp, fp = as_array(xp), as_array(fp)
     np.interp(0.0, plain(xp), plain(fp))  # NumPy's own checks of the table
+    for given in (x, xp):
+        if plain(given).dtype.kind == "c":
+            raise TypeError(
+                "Cannot cast array data from dtype('complex128') to dtype('float64') according to "
+                "the rule 'safe'"
+            )
     x, xp = to_dtype(x, float), to_dtype(xp, float)
     fp = to_dtype(fp, complex if plain(fp).dtype.kind == "c" else float)
     if period is not None:
@@ -34,6 +40,8 @@ def interp(
         xp, fp = xp[order], fp[order]
         xp = np.concatenate((xp[-1:] - period, xp, xp[0:1] + period))
         fp = np.concatenate((fp[-1:], fp, fp[0:1]))
+    if np.ndim(plain(left)) or np.ndim(plain(right)):
+        raise TypeError("np.interp: left and right must be numbers")
     left = fp[0] if left is None else left
     right = fp[-1] if right is None else right
     at, knots = plain(x), plain(xp)
@@ -47,4 +55,9 @@ def interp(
         j = np.where(at == knots[-1], n - 1, k)
         inside = slope * (x - xp[j]) + fp[j]
     result = ew.where(at < knots[0], left, ew.where(at > knots[-1], right, inside))
-    return ew.where(np.isnan(at), x, result) if np.isnan(at).any() else result
+    if np.isnan(at).any():
+        result = ew.where(np.isnan(at), x, result)
+    return result if np.ndim(at) else result[()]
+
+
+notice_every_argument(np.interp)

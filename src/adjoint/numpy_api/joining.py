@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -138,7 +139,7 @@ def _block_depth(item: Any, index: tuple[int, ...]) -> tuple[int, int]:
 
 def _pieces(x: Any, cuts: list[int], axis: int) -> list[Any]:
     head = (slice(None),) * axis
-    return [x[(*head, slice(a, b))] for a, b in zip(cuts, cuts[1:])]
+    return [x[(*head, slice(a, b))] for a, b in itertools.pairwise(cuts)]
 
 
 @implements(np.array_split, storage=True)
@@ -151,7 +152,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> list[Any]:
     if np.ndim(sections):
         cuts = [0, *(int(k) for k in sections), length]
         head = (slice(None),) * axis
-        return [ary[(*head, slice(a, b))] for a, b in zip(cuts, cuts[1:])]
+        return [ary[(*head, slice(a, b))] for a, b in itertools.pairwise(cuts)]
     sections = int(sections)
     if sections <= 0:
         raise ValueError("number sections must be larger than 0.")
@@ -210,7 +211,7 @@ if hasattr(np, "unstack"):
             raise ValueError("Input array must be at least 1-d.")
         axis = normalized(axis, x.ndim)
         head = (slice(None),) * axis
-        return tuple(x[(*head, k, ...)] for k in range(x.shape[axis]))
+        return tuple(x[(*head, k)] for k in range(x.shape[axis]))
 
 
 # -- repeating ---------------------------------------------------------------------------------
@@ -234,7 +235,7 @@ def tile(A: Any, reps: Any) -> Any:
 def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
     """``np.repeat``."""
     a = as_array(a)
-    if axis is None:
+    if axis is None or (a.ndim == 0 and axis in (0, -1)):
         a, axis = ravel(a), 0
     axis = normalized(axis, a.ndim)
     repeats = np.asarray(plain(repeats))
@@ -246,7 +247,9 @@ def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
             raise ValueError("repeats may not contain negative values.")
         shape = a.shape[: axis + 1] + (times,) + a.shape[axis + 1 :]
         spread = st.broadcast_to(a[(*head, slice(None), None)], shape=shape)
-        return st.reshape(st.copy(spread), shape=a.shape[:axis] + (n * times,) + a.shape[axis + 1 :])
+        return st.reshape(
+            st.copy(spread), shape=a.shape[:axis] + (n * times,) + a.shape[axis + 1 :]
+        )
     return a[(*head, np.repeat(np.arange(n), repeats))]
 
 
@@ -307,7 +310,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
 
 
 @implements(np.trim_zeros, storage=True)
-def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
+def trim_zeros(filt: Any, trim: Any = "fb", axis: Any = None) -> Any:
     """``np.trim_zeros``."""
     if not isinstance(filt, Traced) and isinstance(filt, (list, tuple)):
         values = [plain(x) for x in filt]
@@ -320,7 +323,11 @@ def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
     # NumPy cuts a box out; where it is can be read off an array that is trimmed the same way.
     shape = np.trim_zeros(np.where(nonzero, 1, 0), trim, *(() if axis is None else (axis,))).shape
     box = []
-    axes = range(filt.ndim) if axis is None else np.lib.array_utils.normalize_axis_tuple(axis, filt.ndim)
+    axes = (
+        range(filt.ndim)
+        if axis is None
+        else np.lib.array_utils.normalize_axis_tuple(axis, filt.ndim)
+    )
     for k, n in enumerate(filt.shape):
         lines = np.flatnonzero(nonzero.any(axis=tuple(j for j in range(filt.ndim) if j != k)))
         start = int(lines[0]) if k in axes and "f" in trim.lower() and lines.size else 0
@@ -328,4 +335,3 @@ def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
             start = n
         box.append(slice(start, start + shape[k]))
     return filt[tuple(box)]
-

@@ -31,9 +31,7 @@ def _covariance(cov: Any, dim: int) -> Any:
     return cov[:, None] * np.eye(dim) if cov.ndim == 1 else cov
 
 
-def _normal_logpdf(
-    x: Any, mean: Any = None, cov: Any = 1, allow_singular: bool = False
-) -> Any:
+def _normal_logpdf(x: Any, mean: Any = None, cov: Any = 1, allow_singular: bool = False) -> Any:
     """``multivariate_normal.logpdf``, through the Cholesky factor of a definite covariance."""
     if allow_singular:
         raise NoRuleError(
@@ -69,7 +67,7 @@ def _squeezed(result: Any) -> Any:
 
 def _dirichlet_logpdf(x: Any, alpha: Any) -> Any:
     """``dirichlet.logpdf``: the components of x are along its first axis."""
-    x, alpha = _double(x), _double(alpha)
+    x, alpha = as_array(x), as_array(alpha)
     stats.dirichlet.logpdf(plain(x), plain(alpha))  # SciPy's own errors
     if x.shape[0] + 1 == alpha.shape[0]:
         x = np.concatenate([x, 1 - np.sum(x, axis=0, keepdims=True)], axis=0)

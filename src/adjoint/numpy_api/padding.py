@@ -8,7 +8,8 @@ import numpy as np
 
 from adjoint.dispatch import any_active, plain
 from adjoint.errors import NoRuleError
-from adjoint.numpy_api.creation import as_array, linspace, to_dtype
+from adjoint.numpy_api.creation import array as make_array
+from adjoint.numpy_api.creation import as_array, linspace, notice_every_argument, to_dtype
 from adjoint.ops import structural as st
 from adjoint.ops.registry import implements
 
@@ -66,6 +67,8 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
     unknown = set(kwargs) - set(_OPTIONS[mode])
     if unknown:
         raise ValueError(f"unsupported keyword arguments for mode '{mode}': {unknown}")
+    if x.ndim == 0:
+        return make_array(x)
     if mode not in ("constant", "empty"):
         for axis, pair in enumerate(width):
             if x.shape[axis] == 0 and any(pair):
@@ -106,8 +109,10 @@ def _by_axis(x: Any, width: tuple[tuple[int, int], ...], margins: Any) -> Any:
 def _statistics(x: Any, axis: int, function: Any, lengths: Any) -> list[Any]:
     n = x.shape[axis]
     head = (slice(None),) * axis
-    left, right = (n, n) if lengths is None else (
-        n if m is None else min(int(plain(m)), n) for m in lengths[axis]
+    left, right = (
+        (n, n)
+        if lengths is None
+        else (n if m is None else min(int(plain(m)), n) for m in lengths[axis])
     )
     if (left == 0 or right == 0) and function in (np.max, np.min):
         raise ValueError("stat_length of 0 yields no value for padding")
@@ -124,3 +129,6 @@ def _ramps(x: Any, axis: int, pair: tuple[int, int], ends: tuple[Any, Any]) -> l
     left = linspace(ends[0], first, pair[0], False, dtype=dtype, axis=axis)
     right = linspace(ends[1], last, pair[1], False, dtype=dtype, axis=axis)
     return [left, np.flip(right, axis)]
+
+
+notice_every_argument(np.pad)

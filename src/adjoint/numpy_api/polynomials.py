@@ -95,7 +95,10 @@ def polymul(a1: Any, a2: Any) -> Any:
 
 
 def _without_leading_zeros(p: Any) -> Any:
-    p = np.trim_zeros(_coefficients(p), "f")
+    p = _coefficients(p)
+    if p.ndim > 1:
+        raise ValueError("Polynomial must be 1d only.")
+    p = np.trim_zeros(p, "f")
     return p if p.shape[0] else np.zeros(1, plain(p).dtype)
 
 
@@ -211,9 +214,7 @@ def polyfit(
     c, resids, rank, s = np.linalg.lstsq(lhs, rhs, rcond)
     c = (c.T / scale).T
     if rank != order and not full:
-        warnings.warn(
-            "Polyfit may be poorly conditioned", np.exceptions.RankWarning, stacklevel=4
-        )
+        warnings.warn("Polyfit may be poorly conditioned", np.exceptions.RankWarning, stacklevel=4)
     if full:
         return c, resids, rank, s, rcond
     if not cov:

@@ -266,7 +266,9 @@ def _spelt_out(
             raise ValueError(f"invalid subscript in {text!r}: subscripts are letters")
         named = len(text.replace("...", ""))
         if "." in text.replace("...", "", 1):
-            raise ValueError("einstein sum subscripts string contains a '.' that is not part of an ellipsis")
+            raise ValueError(
+                "einstein sum subscripts string contains a '.' that is not part of an ellipsis"
+            )
         if named > ndim or ("..." not in text and named != ndim):
             raise ValueError(
                 f"einstein sum subscripts {text!r} do not fit an operand with {ndim} dimensions"
@@ -286,12 +288,14 @@ def _spelt_out(
     else:
         if "..." not in output and widest:
             raise ValueError(
-                "output has no ellipsis, but the operands' ellipses stand for dimensions that would "
-                "have to be summed"
+                "output has no ellipsis, but the operands' ellipses stand for dimensions that "
+                "would have to be summed"
             )
         output = output.replace("...", dots)
     if len(set(output)) != len(output):
-        raise ValueError("einstein sum subscripts string includes an output subscript multiple times")
+        raise ValueError(
+            "einstein sum subscripts string includes an output subscript multiple times"
+        )
     missing = set(output) - set("".join(spelt))
     if missing:
         raise ValueError(f"einsum: output subscript {missing.pop()!r} never appeared in an input")
@@ -303,6 +307,8 @@ def einsum(*operands: Any, out: None = None, optimize: Any = False, **kwargs: An
     """``np.einsum`` in all its forms. Of one operand with nothing summed it is a view."""
     inputs, output, arrays = _parse(operands)
     spelt, output = _spelt_out(inputs, output, [x.ndim for x in arrays])
+    if len(arrays) == 1 and set(output) == set(spelt[0]) and any_recorded(arrays):
+        return _view(arrays[0], spelt[0], output)
     dtype = kwargs.pop("dtype", None)
     if dtype is not None:
         casting = kwargs.pop("casting", "safe")
@@ -310,8 +316,6 @@ def einsum(*operands: Any, out: None = None, optimize: Any = False, **kwargs: An
             if not np.can_cast(plain(x).dtype, dtype, casting):
                 raise TypeError(f"Cannot cast operand data from {plain(x).dtype!r} to {dtype!r}")
         arrays = [to_dtype(x, dtype) for x in arrays]
-    if len(arrays) == 1 and set(output) == set(spelt[0]) and any_recorded(arrays):
-        return _view(arrays[0], spelt[0], output)
     options = dict(kwargs)
     if optimize is not False:
         options["optimize"] = optimize

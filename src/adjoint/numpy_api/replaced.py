@@ -1,4 +1,4 @@
-"""SciPy's Python functions, which ask no argument what to do: they are reached in rewritten code."""
+"""SciPy's Python functions: they ask no argument what to do, and are reached in rewritten code."""
 
 from __future__ import annotations
 

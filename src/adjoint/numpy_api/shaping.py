@@ -112,9 +112,7 @@ def matrix_transpose(x: Any, /) -> Any:
     """``np.matrix_transpose``."""
     x = as_array(x)
     if x.ndim < 2:
-        raise ValueError(
-            f"Input array must be at least 2-dimensional, but it is {x.ndim}"
-        )
+        raise ValueError(f"Input array must be at least 2-dimensional, but it is {x.ndim}")
     return swapaxes(x, -1, -2)
 
 
@@ -125,7 +123,9 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     from_ = _normalized_tuple(source, a.ndim, "source")
     to = _normalized_tuple(destination, a.ndim, "destination")
     if len(from_) != len(to):
-        raise ValueError("`source` and `destination` arguments must have the same number of elements")
+        raise ValueError(
+            "`source` and `destination` arguments must have the same number of elements"
+        )
     axes = [k for k in range(a.ndim) if k not in from_]
     for place, axis in sorted(zip(to, from_)):
         axes.insert(place, axis)
@@ -160,7 +160,7 @@ def rollaxis(a: Any, axis: Any, start: int = 0) -> Any:
 def squeeze(a: Any, axis: Any = None) -> Any:
     """``np.squeeze``."""
     a = as_array(a)
-    if axis is None:
+    if axis is None or (a.ndim == 0 and axis in (0, -1)):
         axes = tuple(k for k, n in enumerate(a.shape) if n == 1)
     else:
         axes = _normalized_tuple(axis, a.ndim)
@@ -287,8 +287,10 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     shift = plain(shift)
     if axis is None:
         return reshape(roll(ravel(a), shift, 0), shape=a.shape)
-    axes = _normalized_tuple(axis, a.ndim) if np.ndim(axis) == 0 else tuple(
-        normalized(k, a.ndim) for k in axis
+    axes = (
+        _normalized_tuple(axis, a.ndim)
+        if np.ndim(axis) == 0
+        else tuple(normalized(k, a.ndim) for k in axis)
     )
     shifts = np.broadcast_arrays(np.atleast_1d(shift), np.asarray(axes))
     if shifts[0].ndim > 1:
@@ -301,7 +303,9 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
         s %= max(a.shape[k], 1)
         if s:
             head = (_ALL,) * k
-            result = np.concatenate([result[(*head, slice(-s, None))], result[(*head, slice(-s))]], k)
+            result = np.concatenate(
+                [result[(*head, slice(-s, None))], result[(*head, slice(-s))]], k
+            )
     return copy_of(result) if result is a else result
 
 
@@ -318,4 +322,3 @@ def resize(a: Any, new_shape: Any) -> Any:
     times = -(-size // a.size)
     repeated = np.concatenate((a,) * times) if times > 1 else a
     return reshape(repeated[:size].copy() if times == 1 else repeated[:size], shape=new_shape)
-

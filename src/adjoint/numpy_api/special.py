@@ -14,6 +14,7 @@ import numpy as np
 import scipy.special as sp
 
 from adjoint.dispatch import any_active, no_rule, plain
+from adjoint.errors import NoRuleError
 from adjoint.numpy_api.constants import register_constant
 from adjoint.numpy_api.creation import as_array, to_dtype
 from adjoint.numpy_api.replaced import refuse, replace
@@ -60,9 +61,7 @@ def _binomial(upper: bool) -> Any:
 
 def _f(upper: bool) -> Any:
     def impl(dfn: Any, dfd: Any, x: Any) -> Any:
-        return (s.betaincc if upper else s.betainc)(
-            0.5 * dfn, 0.5 * dfd, dfn * x / (dfn * x + dfd)
-        )
+        return (s.betaincc if upper else s.betainc)(0.5 * dfn, 0.5 * dfd, dfn * x / (dfn * x + dfd))
 
     return impl
 
@@ -136,13 +135,13 @@ def logsumexp(
     if b is None and not return_sign:
         return s.logsumexp(a, axis=_axes(axis, a.ndim), keepdims=bool(keepdims))
     b = as_array(1.0 if b is None else b)
-    values = sp.logsumexp(plain(a), axis, plain(b), keepdims, True)
+    values: Any = sp.logsumexp(plain(a), axis, plain(b), keepdims, True)
     level = plain(sp.logsumexp(plain(a), axis, None, True))
     level = np.where(np.isfinite(level), level, 0.0)
     total = np.sum(b * np.exp(a - level), axis=_axes(axis, a.ndim), keepdims=True)
     sign = values[1] if np.iscomplexobj(values[1]) else np.sign(values[1])
     if return_sign and np.iscomplexobj(plain(total)):
-        raise NotImplementedError(
+        raise NoRuleError(
             "scipy.special.logsumexp(..., return_sign=True) of complex values has no derivative "
             "rule here: leave return_sign out, which gives the complex logarithm"
         )
@@ -260,7 +259,7 @@ replace(sp.zeta, _zeta)
 replace(sp.factorial, _factorial)
 replace(sp.comb, _comb)
 replace(sp.perm, _perm)
-replace(sp.multigammaln, _multigammaln)
+replace(sp.multigammaln, _multigammaln)  # type: ignore[attr-defined]
 replace(sp.lambertw, _lambertw)
 for _fn in (sp.spherical_jn, sp.spherical_yn, sp.spherical_in, sp.spherical_kn):
     replace(_fn, _spherical(getattr(s, _fn.__name__), _fn))

@@ -1,9 +1,9 @@
 """``scipy.stats``: densities and distribution functions of the common distributions.
 
-They are methods of SciPy's objects, reached from rewritten code: ``norm.logpdf(x, loc, scale)``, and
-frozen, ``norm(loc, scale).logpdf(x)``. As in SciPy a point outside the support has density 0 (and the
-derivative 0), and invalid parameters give NaN. Results are in double precision. Everything else in
-``scipy.stats`` is refused by name.
+They are methods of SciPy's objects, reached from rewritten code: ``norm.logpdf(x, loc, scale)``,
+and frozen, ``norm(loc, scale).logpdf(x)``. As in SciPy a point outside the support has density 0
+(and the derivative 0), and invalid parameters give NaN. Results are in double precision.
+Everything else in ``scipy.stats`` is refused by name.
 
 Imported when something of ``scipy.stats`` is first called in rewritten code.
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import scipy.stats as stats
@@ -29,10 +29,8 @@ from adjoint.ops.registry import FUNCTIONS
 
 __all__ = ["Frozen"]
 
-_KIND: dict[type, tuple[str, Any]] = {
-    type(getattr(stats, name)): (name, table[name])
-    for table in (CONTINUOUS, DISCRETE)
-    for name in table
+_KIND: dict[type, Any] = {
+    type(getattr(stats, name)): table[name] for table in (CONTINUOUS, DISCRETE) for name in table
 }
 
 
@@ -46,7 +44,7 @@ def _double(x: Any) -> Any:
     return ew.multiply(x, np.float64(1))
 
 
-def _refused(dist: Any, method: str) -> Any:
+def _refused(dist: Any, method: str) -> NoReturn:
     def named(*args: Any) -> None: ...
 
     named.__module__ = "scipy.stats"
@@ -84,7 +82,7 @@ class _Point:
 
 
 def _continuous(dist: Any, method: str, x: Any, args: Any, kwargs: Any) -> Any:
-    name, kind = _KIND.get(type(dist), ("", None))
+    kind = _KIND.get(type(dist))
     if not isinstance(kind, Continuous):
         _refused(dist, method)
     shapes, loc, scale = dist._parse_args(*args, **kwargs)
@@ -140,9 +138,11 @@ def _quantile(
 
 
 def _discrete(dist: Any, method: str, k: Any, args: Any, kwargs: Any) -> Any:
-    name, kind = _KIND.get(type(dist), ("", None))
+    kind = _KIND.get(type(dist))
     if not isinstance(kind, Discrete):
         _refused(dist, method)
+    if method in ("logcdf", "logsf"):
+        return np.log(_discrete(dist, method[3:], k, args, kwargs))
     shapes, loc, _ = dist._parse_args(*args, **kwargs)
     shapes = tuple(map(_double, shapes))
     valid = _valid(dist, shapes, 1)
@@ -155,8 +155,6 @@ def _discrete(dist: Any, method: str, k: Any, args: Any, kwargs: Any) -> Any:
         if not np.all(support):
             result = ew.where(support, result, -np.inf)
         return _masked(np.exp(result) if method == "pmf" else result, valid)
-    if method in ("logcdf", "logsf"):
-        return np.log(_discrete(dist, method[3:], k, args, {**kwargs, "loc": 0}))
     base = getattr(kind, method)
     if base is None:
         _refused(dist, method)
@@ -243,7 +241,10 @@ def _own_methods(cls: type) -> list[tuple[str, Any]]:
     ]
 
 
-_generators = {base for cls in _KIND for base in cls.__mro__} | {stats.rv_continuous, stats.rv_discrete}
+_generators = {base for cls in _KIND for base in cls.__mro__} | {
+    stats.rv_continuous,
+    stats.rv_discrete,
+}
 for _cls in _generators:
     if _cls.__module__.startswith("scipy.stats"):
         for _name, _fn in _own_methods(_cls):
@@ -265,6 +266,10 @@ for _name in stats.__all__:
     _fn = getattr(stats, _name)
     if inspect.isfunction(_fn) and _fn not in FUNCTIONS:
         refuse(_fn)
-    elif inspect.isclass(_fn) and not issubclass(_fn, (Warning, Exception)) and "__init__" in vars(_fn):
+    elif (
+        inspect.isclass(_fn)
+        and not issubclass(_fn, (Warning, Exception))
+        and "__init__" in vars(_fn)
+    ):
         # Making an instance of traced numbers (gaussian_kde, ...); subclassing stays possible.
         refuse(_fn)

@@ -5,8 +5,8 @@ view, save an advanced index, which may only come last. Composed paths let an el
 view be read from, stored to and accumulated into the array that owns the memory.
 
 Whether ``reshape`` views or copies depends on layout, and a cotangent's layout need not be that of
-the value it belongs to; and no element of a broadcast array can be stored to. Where a step of a path
-cannot be written through, the part is made apart and then brought home by the step's transpose.
+the value it belongs to; and no element of a broadcast array can be stored to. Where a step of a
+path cannot be written through, the part is made apart and brought home by the step's transpose.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ STEPS: dict[str, Callable[[Any, Any], Any]] = {
     "imag": lambda x, _: x.imag,
     "broadcast_to": lambda x, shape: broadcast_to(x, shape=shape),
     "diagonal": lambda x, offset_axes: diagonal(x, offset_axes=offset_axes, writeable=True),
-    "read-only diagonal": lambda x, offset_axes: diagonal(x, offset_axes=offset_axes, writeable=True),
+    "read-only diagonal": lambda x, offset_axes: diagonal(
+        x, offset_axes=offset_axes, writeable=True
+    ),
 }
 
 READ_ONLY = frozenset({"broadcast_to", "read-only diagonal"})
@@ -90,6 +92,9 @@ def overwrite(x: Any, path: Path, value: Any) -> None:
     """Store ``value`` in the part of ``x`` at ``path``, in place."""
     if len(path) == 1 and path[0][0] == "index":
         x[path[0][1]] = value
+        return
+    if isinstance(x, Traced) and hasattr(x, "_overwrite"):
+        x._overwrite(path, value)  # type: ignore[attr-defined]
         return
     part, rest = reach(x, path)
     if not rest:

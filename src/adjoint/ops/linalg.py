@@ -28,6 +28,8 @@ __all__ = [
     "slogdet",
     "solve",
     "solve_triangular",
+    "sparse_matmul",
+    "sparse_solve",
     "spectral",
     "svd",
 ]
@@ -91,18 +93,34 @@ def _adjugate_derivative(x: np.ndarray, e: np.ndarray) -> np.ndarray:
     return (turn * (h(vh) @ middle @ h(u))).astype(x.dtype, copy=False)
 
 
-def _eigh(x: Any, *, lower: bool = True) -> tuple[Any, Any]:
+def _eigh(x: Any, *, lower: bool = True, driver: str | None = None) -> tuple[Any, Any]:
+    if driver is not None:
+        from scipy.linalg import eigh
+
+        return eigh(x, lower=lower, driver=driver)
     return tuple(np.linalg.eigh(x, "L" if lower else "U"))
 
 
-def _eigh_subset(x: Any, *, first: int, count: int) -> tuple[Any, Any]:
-    w, v = np.linalg.eigh(x)
-    return w[..., first : first + count], v[..., first : first + count]
+def _eigh_subset(
+    x: Any, *, first: int, count: int, lower: bool = True, driver: str | None = None
+) -> tuple[Any, Any]:
+    from scipy.linalg import eigh
+
+    chosen = (first, first + count - 1)
+    return eigh(x, lower=lower, driver=driver, subset_by_index=chosen)
 
 
 def _spectral(x: Any, d: Any, slopes: Any, *, lower: bool = True) -> Any:
     v = np.linalg.eigh(x, "L" if lower else "U")[1]
     return (v * d[..., None, :]) @ v.swapaxes(-1, -2).conj()
+
+
+def _sparse_solve(b: np.ndarray, *, factor: Any, dtype: np.dtype, trans: str = "N") -> np.ndarray:
+    own = factor.L.dtype
+    if b.dtype.kind == "c" and own.kind != "c":
+        real = factor.solve(np.ascontiguousarray(b.real, own), trans)
+        return (real + 1j * factor.solve(np.ascontiguousarray(b.imag, own), trans)).astype(dtype)
+    return factor.solve(np.ascontiguousarray(b, own), trans).astype(dtype, copy=False)
 
 
 matmul = primitive("matmul", np.matmul, "x", "y", ufunc=np.matmul)
@@ -142,7 +160,7 @@ with q and not among themselves."""
 
 eigh = primitive("eigh", _eigh, "x", results=True)
 eigh_subset = primitive("eigh_subset", _eigh_subset, "x", results=True)
-"""``count`` eigenvalues from the ``first`` on, and their eigenvectors; the lower triangle is read."""
+"""``count`` eigenvalues from the ``first`` on, and their eigenvectors."""
 
 eig = primitive("eig", lambda x: tuple(np.linalg.eig(x)), "x", results=True)
 
@@ -151,3 +169,10 @@ spectral = primitive("spectral", _spectral, "x", "d", "slopes")
 
 The derivative with respect to x is the part through v alone: d is an operand of its own. ``slopes``
 holds the divided differences of d between (nearly) equal eigenvalues and NaN between others."""
+
+sparse_matmul = primitive("sparse_matmul", lambda x, *, matrix: matrix @ x, "x")
+"""A constant matrix of ``scipy.sparse`` times a vector or matrix."""
+
+sparse_solve = primitive("sparse_solve", _sparse_solve, "b")
+"""Solve with the factors that `scipy.sparse.linalg.splu` made of a constant matrix; with ``trans="T"``
+with the transposed matrix."""

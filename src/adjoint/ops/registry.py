@@ -12,8 +12,8 @@ import numpy as np
 from adjoint.ir.core import Op, Traced
 
 __all__ = [
-    "FUNCTIONS", "LAZY", "METHODS", "OPS", "STORAGE", "UFUNCS", "Op", "Traced", "implements", "load_for",
-    "primitive",
+    "FUNCTIONS", "LAZY", "METHODS", "OPS", "STORAGE", "UFUNCS", "Op", "Traced", "implements",
+    "load_for", "primitive",
 ]  # fmt: skip
 
 
@@ -58,6 +58,14 @@ def load_for(fn: Any) -> bool:
             LAZY.pop(package, None)
             return True
     return False
+
+
+def load_if_imported(package: str) -> None:
+    """Import our module about ``package`` if the program has imported the package."""
+    module = LAZY.get(package)
+    if module is not None and package in sys.modules:
+        importlib.import_module(module)
+        LAZY.pop(package, None)
 
 
 def primitive(

@@ -93,9 +93,7 @@ eval_chebyt, eval_chebyu = _declare(sp.eval_chebyt, "n", "x"), _declare(sp.eval_
 eval_legendre = _declare(sp.eval_legendre, "n", "x")
 eval_hermite = _declare(sp.eval_hermite, "n", "x")
 eval_hermitenorm = _declare(sp.eval_hermitenorm, "n", "x")
-lambertw = primitive(
-    "lambertw", lambda z, *, k=0, tol=1e-8: sp.lambertw(z, k, tol), "z"
-)
+lambertw = primitive("lambertw", lambda z, *, k=0, tol=1e-8: sp.lambertw(z, k, tol), "z")
 wrightomega = _declare(sp.wrightomega, "z")
 
 # -- incomplete gamma and beta
@@ -118,7 +116,9 @@ zetac = _declare(sp.zetac)
 
 # -- reductions
 logsumexp = primitive(
-    "logsumexp", lambda x, *, axis=None, keepdims=False: sp.logsumexp(x, axis, keepdims=keepdims), "x"
+    "logsumexp",
+    lambda x, *, axis=None, keepdims=False: sp.logsumexp(x, axis, keepdims=keepdims),
+    "x",
 )
 softmax = primitive("softmax", lambda x, *, axis=None: sp.softmax(x, axis), "x")
 log_softmax = primitive("log_softmax", lambda x, *, axis=None: sp.log_softmax(x, axis), "x")

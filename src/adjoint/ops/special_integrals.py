@@ -4,8 +4,8 @@ With u = ln t the n-th derivative of the gamma density in a is the density times
 u − ψ(a) (a complete Bell polynomial), so the derivative of the integral is an integral again. The
 whole integral is 1 for every a and its derivatives vanish: the tail in which the first derivative
 keeps its sign is integrated, and relative accuracy is kept where P or Q itself has rounded to 1.
-Substitution: double exponential (Takahasi & Mori 1974). Meanings on NumPy values; the derivatives of
-these functions are in `adjoint.rules.special_parameters`.
+Substitution: double exponential (Takahasi & Mori 1974). These are meanings on NumPy values; their
+derivatives are in `adjoint.rules.special_parameters`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _finite_rule(h: float, reach: float) -> tuple[np.ndarray, np.ndarray, np.nda
 
 
 def _half_line_rule(h: float, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return nodes and weights on (0, ∞) for integrands that decay like exp(−s): s = e^(k − e^−k)."""
+    """Return nodes and weights on (0, ∞) for integrands like exp(−s): s = e^(k − e^−k)."""
     k = np.arange(low, high, h)
     s = np.exp(k - np.exp(-k))
     return s, h * s * (1 + np.exp(-k))
@@ -86,7 +86,9 @@ def stirling_remainder(z: Any) -> Any:
             691 / 360360 - v * (1 / 156 - v * 3617 / 122400))))))
     )  # fmt: skip
     small = np.minimum(z, 8.0)
-    direct = sp.gammaln(small) - ((small - 0.5) * np.log(small) - small + 0.5 * math.log(2 * math.pi))
+    direct = sp.gammaln(small) - (
+        (small - 0.5) * np.log(small) - small + 0.5 * math.log(2 * math.pi)
+    )
     return np.where(z < 8.0, direct, series)
 
 
@@ -104,9 +106,7 @@ def bell_pair(h: Callable[[int, int], Any], i: int, j: int) -> Any:
     if i == 0 and j == 0:
         return 1.0
     if i == 0:
-        return sum(
-            math.comb(j - 1, m) * h(0, m + 1) * bell_pair(h, 0, j - 1 - m) for m in range(j)
-        )
+        return sum(math.comb(j - 1, m) * h(0, m + 1) * bell_pair(h, 0, j - 1 - m) for m in range(j))
     return sum(
         math.comb(i - 1, k) * math.comb(j, m) * h(k + 1, m) * bell_pair(h, i - 1 - k, j - m)
         for k in range(i)
@@ -197,7 +197,9 @@ def beta_density(a: Any, b: Any, x: Any) -> Any:
     return _elementwise(density, a, b, x)
 
 
-def log_beta_derivative(a: Any, b: Any, k: int, m: int, polygamma: Callable[[int, Any], Any]) -> Any:
+def log_beta_derivative(
+    a: Any, b: Any, k: int, m: int, polygamma: Callable[[int, Any], Any]
+) -> Any:
     """Return ∂ᵏ/∂aᵏ ∂ᵐ/∂bᵐ of ln B(a, b)."""
     result = -polygamma(k + m - 1, a + b)
     if m == 0:
@@ -281,7 +283,9 @@ def _elliptic_moment(phi: Any, m: Any, n: int, nu: float) -> Any:
 
     value = np.sign(rest) * upto(np.abs(rest))
     if np.any(periods):
-        value = value + np.where(periods != 0, 2 * periods * upto(np.full_like(phi, 0.5 * math.pi)), 0)
+        value = value + np.where(
+            periods != 0, 2 * periods * upto(np.full_like(phi, 0.5 * math.pi)), 0
+        )
     return value
 
 

@@ -98,7 +98,10 @@ def unbroadcast(x: Any, shape: tuple[int, ...]) -> Any:
     if have == shape:
         return x
     lead = len(have) - len(shape)
-    axes = (*range(lead), *(k + lead for k, n in enumerate(shape) if n == 1 and have[k + lead] != 1))
+    axes = (
+        *range(lead),
+        *(k + lead for k, n in enumerate(shape) if n == 1 and have[k + lead] != 1),
+    )
     x = reduce_sum(x, axis=axes)
     return x if x.shape == shape else reshape(x, shape=shape)
 

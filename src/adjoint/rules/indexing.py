@@ -21,7 +21,7 @@ def _is_imaginary(path: ix.Path) -> bool:
 
 
 def _part(ct: Any, path: ix.Path) -> Any:
-    part = ix.follow(ct, path)
+    part = ix.read(ct, path=path)
     if _is_imaginary(path):
         return -part
     return part.copy() if isinstance(part, Traced) else np.array(part)[()]
@@ -54,6 +54,11 @@ def _update_jvp(tangents: Any, node: Any) -> Any:
 def _update_vjp(ct: Any, node: Any) -> tuple[Any, Any]:
     path = node.params["path"]
     value_bar = None
+    if len(path) == 1 and type(path[0][1]) is int and type(ct) is np.ndarray and ct.ndim == 1:
+        i = path[0][1]
+        value_bar = ct[i]
+        ct[i] = 0
+        return Handed(ct), value_bar
     if node.inputs[1] is not None:
         value_bar = _part(ct, path)
         stays = _last_writers(node.shape, path)

@@ -14,7 +14,7 @@ from adjoint.errors import UndefinedDerivativeError
 from adjoint.ops import elementwise as ew
 from adjoint.ops import linalg as la
 from adjoint.ops import structural as st
-from adjoint.rules.derive import general, multilinear
+from adjoint.rules.derive import general, linear, multilinear
 from adjoint.rules.matrices import adjoint, real_part, transposed, triangle
 
 # -- products --------------------------------------------------------------------------------------
@@ -42,7 +42,14 @@ def _matmul_y(ct: Any, x: Any, y_type: Any) -> Any:
     return st.unbroadcast(bar, y_type.shape)
 
 
+def _sparse_solve_transpose(ct: Any, factor: Any, trans: Any) -> Any:
+    other = "N" if trans == "T" else "T"
+    return la.sparse_solve(ct, factor=factor, dtype=ct.dtype, trans=other)
+
+
 multilinear(la.matmul, _matmul_x, _matmul_y)
+linear(la.sparse_matmul, lambda ct, matrix: la.sparse_matmul(ct, matrix=matrix.T))
+linear(la.sparse_solve, _sparse_solve_transpose)
 
 
 # -- the Euclidean norm ----------------------------------------------------------------------------
@@ -96,7 +103,7 @@ def _solve_jvp(a_dot: Any, b_dot: Any, a: Any, out: Any) -> Any:
     return la.solve(a, -shift if b_dot is None else b_dot - shift)
 
 
-def _solve_vjp(ct: Any, a: Any, out: Any, active: Any, node: Any, a_type: Any, b_type: Any) -> Any:
+def _solve_vjp(ct: Any, a: Any, out: Any, active: Any, a_type: Any, b_type: Any) -> Any:
     b_bar = la.solve(transposed(a), ct)
     a_bar = None
     if active[0]:

@@ -24,8 +24,13 @@ from adjoint.rules.derive import general
 from adjoint.rules.matrices import strictly_lower, transposed, triangle
 
 
+_NOT_AT_SINGULAR = ("sqrtm", "logm", "signm", "fractional_matrix_power")
+
+
 def _frechet(x: Any, e: Any, name: str, power: Any) -> Any:
     n = x.shape[-1]
+    if name in _NOT_AT_SINGULAR and np.any(np.linalg.matrix_rank(x) < n):
+        raise _undefined(name)
     size = 1.0
     if not isinstance(e, Traced):
         # The derivative is linear in e; near the size of x it is computed best.
@@ -38,11 +43,15 @@ def _frechet(x: Any, e: Any, name: str, power: Any) -> Any:
     params: dict[str, Any] = {"name": name} if power is None else {"name": name, "power": power}
     part = mf.matrix_function(st.concatenate(top, bottom, axis=-2), **params)[..., :n, n:]
     if not np.all(np.isfinite(part)):
-        raise UndefinedDerivativeError(
-            f"scipy.linalg.{name} has no derivative at this matrix: it is singular, or has an "
-            "eigenvalue on the branch cut (the negative real numbers)"
-        )
+        raise _undefined(name)
     return part * size if size != 1.0 else part
+
+
+def _undefined(name: str) -> UndefinedDerivativeError:
+    return UndefinedDerivativeError(
+        f"scipy.linalg.{name} has no derivative at this matrix: it is singular (to rounding), or has "
+        "an eigenvalue where the function jumps"
+    )
 
 
 general(

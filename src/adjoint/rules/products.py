@@ -46,8 +46,8 @@ def _einsum_transpose(
 
     With x of subscripts s: x̄[s] = Σ ct[output] Π others, over the letters that are not in s. A
     letter of s that is nowhere else was just summed over: its cotangent is broadcast along it. A
-    letter twice in s reads a diagonal, and the cotangent goes back to that. NumPy broadcasts axes of
-    length 1, along which the cotangent is summed.
+    letter twice in s reads a diagonal, and the cotangent goes back to that. NumPy broadcasts axes
+    of length 1, along which the cotangent is summed.
     """
     subscripts = inputs[k]
     shape = np.shape(xs[k])
@@ -64,9 +64,7 @@ def _einsum_transpose(
     if found != letters:
         # Axes of summed letters, of length 1 until they are broadcast.
         bar = bar[(*(slice(None) if c in known else None for c in letters),)]
-    summed = [
-        j for j, c in enumerate(letters) if size[c] == 1 and c in known and bar.shape[j] != 1
-    ]
+    summed = [j for j, c in enumerate(letters) if size[c] == 1 and c in known and bar.shape[j] != 1]
     if summed:
         bar = st.reduce_sum(bar, axis=tuple(summed), keepdims=True)
     want = tuple(size[c] for c in letters)

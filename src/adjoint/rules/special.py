@@ -128,12 +128,13 @@ def _exprel_prime(x: Any) -> Any:
 
 def _x_over(x: Any, y: Any) -> Any:
     """Return x/y, 0 where x is 0."""
-    return ew.strong_multiply(x, 1 / y)
+    return ew.strong_multiply(x, np.reciprocal(1.0 * y))
 
 
 def _pseudo_huber(t: Any, delta: Any, r: Any) -> Any:
-    root = np.sqrt(1 + (r / delta) ** 2)
-    return t * (delta * (r / delta) ** 4 / (root * (root + 1) ** 2))
+    ratio = np.divide(r, delta)
+    root = np.sqrt(1 + ratio**2)
+    return t * (delta * ratio**4 / (root * (root + 1) ** 2))
 
 
 def _inverse_boxcox(log: Any, lmbda: Any, x_to: Any) -> Any:
@@ -141,22 +142,28 @@ def _inverse_boxcox(log: Any, lmbda: Any, x_to: Any) -> Any:
 
 
 elementwise(s.expit, lambda t, x: t * (s.expit(x) * s.expit(-x)))
-elementwise(s.logit, lambda t, x: t / (x * (1 - x)))
+elementwise(s.logit, lambda t, x: np.divide(t, x * (1 - x)))
 elementwise(s.log_expit, lambda t, x: t * s.expit(-x))
 elementwise(s.softplus, lambda t, x: t * s.expit(x))
 elementwise(s.exprel, lambda t, x: t * _exprel_prime(x))
 elementwise(s.cosm1, lambda t, x: -t * np.sin(x))
 elementwise(
     s.powm1,
-    lambda t, x, y: t * (y * x ** (y - 1)),
-    lambda t, x, y: t * (x**y * np.log(x)),
+    lambda t, x, y: t * (y * np.power(x, y - 1)),
+    lambda t, x, y: t * (np.power(x, y) * np.log(x)),
 )
 elementwise(s.exp10, lambda t, out: t * (math.log(10.0) * out))
 elementwise(s.xlogy, lambda t, y: t * np.log(y), lambda t, x, y: t * _x_over(x, y))
 elementwise(s.xlog1py, lambda t, y: t * np.log1p(y), lambda t, x, y: t * _x_over(x, 1 + y))
 elementwise(s.entr, lambda t, x: t * (-np.log(x) - 1))
-elementwise(s.rel_entr, lambda t, x, y: t * (np.log(x / y) + 1), lambda t, x, y: -t * (x / y))
-elementwise(s.kl_div, lambda t, x, y: t * np.log(x / y), lambda t, x, y: t * ((y - x) / y))
+elementwise(
+    s.rel_entr,
+    lambda t, x, y: t * (np.log(np.divide(x, y)) + 1),
+    lambda t, x, y: -t * np.divide(x, y),
+)
+elementwise(
+    s.kl_div, lambda t, x, y: t * np.log(np.divide(x, y)), lambda t, x, y: t * np.divide(y - x, y)
+)
 elementwise(
     s.huber,
     lambda t, delta, r: t * ew.where(np.abs(r) > delta, np.abs(r) - delta, 0.0),
@@ -165,27 +172,27 @@ elementwise(
 elementwise(
     s.pseudo_huber,
     _pseudo_huber,
-    lambda t, delta, r: t * (r / np.sqrt(1 + (r / delta) ** 2)),
+    lambda t, delta, r: t * (r / np.sqrt(1 + np.divide(r, delta) ** 2)),
 )
 elementwise(
     s.boxcox,
-    lambda t, x, lmbda: t * x ** (lmbda - 1),
+    lambda t, x, lmbda: t * np.power(x, lmbda - 1),
     lambda t, x, lmbda: t * (np.log(x) ** 2 * _exprel_prime(lmbda * np.log(x))),
 )
 elementwise(
     s.boxcox1p,
-    lambda t, x, lmbda: t * (1 + x) ** (lmbda - 1),
+    lambda t, x, lmbda: t * np.power(1 + x, lmbda - 1),
     lambda t, x, lmbda: t * (np.log1p(x) ** 2 * _exprel_prime(lmbda * np.log1p(x))),
 )
 elementwise(
     s.inv_boxcox,
-    lambda t, out, lmbda: t * out ** (1 - lmbda),
-    lambda t, out, lmbda: t * _inverse_boxcox(np.log(out), lmbda, out ** (1 - lmbda)),
+    lambda t, out, lmbda: t * np.power(out, 1 - lmbda),
+    lambda t, out, lmbda: t * _inverse_boxcox(np.log(out), lmbda, np.power(out, 1 - lmbda)),
 )
 elementwise(
     s.inv_boxcox1p,
-    lambda t, out, lmbda: t * (1 + out) ** (1 - lmbda),
-    lambda t, out, lmbda: t * _inverse_boxcox(np.log1p(out), lmbda, (1 + out) ** (1 - lmbda)),
+    lambda t, out, lmbda: t * np.power(1 + out, 1 - lmbda),
+    lambda t, out, lmbda: t * _inverse_boxcox(np.log1p(out), lmbda, np.power(1 + out, 1 - lmbda)),
 )
 _DEGREE = math.pi / 180
 elementwise(s.sindg, lambda t, x: t * (_DEGREE * s.cosdg(x)))
@@ -199,7 +206,7 @@ elementwise(s.cotdg, lambda t, out: t * (-_DEGREE * (1 + out * out)))
 def _expn(t: Any, n: Any, x: Any) -> Any:
     # Eₙ' = −Eₙ₋₁, and E₋₁ = e⁻ˣ (1 + 1/x)/x (DLMF 8.19).
     lower = s.expn(np.maximum(n - 1, 0), x)
-    return -t * ew.where(np.equal(n, 0), np.exp(-x) * (1 + 1 / x) / x, lower)
+    return -t * ew.where(np.equal(n, 0), np.exp(-x) * (1 + np.divide(1, x)) / x, lower)
 
 
 def _sinc(x: Any) -> Any:
@@ -248,13 +255,13 @@ elementwise(
     _refuse("hyp2f1", "a"),
     _refuse("hyp2f1", "b"),
     _refuse("hyp2f1", "c"),
-    lambda t, a, b, c, z: t * (a * b / c * s.hyp2f1(a + 1, b + 1, c + 1, z)),
+    lambda t, a, b, c, z: t * (np.divide(a * b, c) * s.hyp2f1(a + 1, b + 1, c + 1, z)),
 )
 elementwise(
     s.hyp1f1,
     _refuse("hyp1f1", "a"),
     _refuse("hyp1f1", "b"),
-    lambda t, a, b, x: t * (a / b * s.hyp1f1(a + 1, b + 1, x)),
+    lambda t, a, b, x: t * (np.divide(a, b) * s.hyp1f1(a + 1, b + 1, x)),
 )
 elementwise(
     s.hyperu,
@@ -262,9 +269,7 @@ elementwise(
     _refuse("hyperu", "b"),
     lambda t, a, b, x: t * (-a * s.hyperu(a + 1, b + 1, x)),
 )
-elementwise(
-    s.hyp0f1, _refuse("hyp0f1", "v"), lambda t, v, z: t * (s.hyp0f1(v + 1, z) / v)
-)
+elementwise(s.hyp0f1, _refuse("hyp0f1", "v"), lambda t, v, z: t * (s.hyp0f1(v + 1, z) / v))
 
 # ------------------------------------------------------- orthogonal polynomials (DLMF 18.9)
 
@@ -283,8 +288,11 @@ elementwise(
     _refuse("eval_jacobi", "n"),
     _refuse("eval_jacobi", "alpha"),
     _refuse("eval_jacobi", "beta"),
-    lambda t, n, alpha, beta, x: t * _lowered(
-        n, 0.5 * (n + alpha + beta + 1) * s.eval_jacobi(_below(n), alpha + 1, beta + 1, x)
+    lambda t, n, alpha, beta, x: (
+        t
+        * _lowered(
+            n, 0.5 * (n + alpha + beta + 1) * s.eval_jacobi(_below(n), alpha + 1, beta + 1, x)
+        )
     ),
 )
 elementwise(
@@ -296,9 +304,7 @@ elementwise(
     s.eval_gegenbauer,
     _refuse("eval_gegenbauer", "n"),
     _refuse("eval_gegenbauer", "alpha"),
-    lambda t, n, alpha, x: t * _lowered(
-        n, 2 * alpha * s.eval_gegenbauer(_below(n), alpha + 1, x)
-    ),
+    lambda t, n, alpha, x: t * _lowered(n, 2 * alpha * s.eval_gegenbauer(_below(n), alpha + 1, x)),
 )
 elementwise(
     s.eval_genlaguerre,
@@ -358,13 +364,15 @@ def _weights(x: Any, x_type: Any, out: Any, axis: Any, keepdims: bool) -> Any:
 
 general(
     s.logsumexp,
-    jvp=lambda x_dot, x, x_type, out, axis, keepdims: st.reduce_sum(
-        x_dot * _weights(x, x_type, out, axis, keepdims),
-        axis=(axis,) if isinstance(axis, int) else axis,
-        keepdims=keepdims,
-    )
-    if np.ndim(x)
-    else x_dot * _weights(x, x_type, out, axis, keepdims),
+    jvp=lambda x_dot, x, x_type, out, axis, keepdims: (
+        st.reduce_sum(
+            x_dot * _weights(x, x_type, out, axis, keepdims),
+            axis=(axis,) if isinstance(axis, int) else axis,
+            keepdims=keepdims,
+        )
+        if np.ndim(x)
+        else x_dot * _weights(x, x_type, out, axis, keepdims)
+    ),
     vjp=lambda ct, x, x_type, out, axis, keepdims: (
         _spread(ct, x_type, axis, keepdims) * _weights(x, x_type, out, axis, keepdims)
     ),

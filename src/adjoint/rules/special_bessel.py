@@ -1,7 +1,7 @@
 """Derivatives of Bessel, Hankel, Airy and Struve functions in their argument (DLMF 9–11).
 
-The derivative in the order is refused. Derivatives of order 0 and 1 avoid quotients by x, and so hold
-at x = 0 too.
+The derivative in the order is refused. The formulas for orders 0 and 1 have no quotient by x, and
+so hold at x = 0 too.
 """
 
 from __future__ import annotations
@@ -24,9 +24,7 @@ elementwise(s.y1, lambda t, x: t * (0.5 * (s.y0(x) - s.yv(2, x))))
 elementwise(s.i0, lambda t, x: t * s.i1(x))
 elementwise(s.i1, lambda t, x: t * (0.5 * (s.i0(x) + s.iv(2, x))))
 elementwise(s.i0e, lambda t, x, out: t * (s.i1e(x) - np.sign(x) * out))
-elementwise(
-    s.i1e, lambda t, x, out: t * (0.5 * (s.i0e(x) + s.ive(2, x)) - np.sign(x) * out)
-)
+elementwise(s.i1e, lambda t, x, out: t * (0.5 * (s.i0e(x) + s.ive(2, x)) - np.sign(x) * out))
 elementwise(s.k0, lambda t, x: -t * s.k1(x))
 elementwise(s.k1, lambda t, x: t * (-0.5 * (s.k0(x) + s.kv(2, x))))
 elementwise(s.k0e, lambda t, x, out: t * (out - s.k1e(x)))
@@ -75,7 +73,7 @@ _row(
 
 
 def _struve_term(v: Any, x: Any) -> Any:
-    return (0.5 * x) ** v * s.rgamma(v + 1.5) / math.sqrt(math.pi)
+    return np.power(0.5 * x, v) * s.rgamma(v + 1.5) / math.sqrt(math.pi)
 
 
 _row(  # DLMF 11.4.23 and 11.4.25, halved
@@ -84,8 +82,8 @@ _row(  # DLMF 11.4.23 and 11.4.25, halved
 )
 _row(
     s.modstruve,
-    lambda t, v, x: t * (
-        0.5 * (s.modstruve(v - 1, x) + s.modstruve(v + 1, x) + _struve_term(v, x))
+    lambda t, v, x: (
+        t * (0.5 * (s.modstruve(v - 1, x) + s.modstruve(v + 1, x) + _struve_term(v, x)))
     ),
 )
 

@@ -32,7 +32,7 @@ def _gamma_score(a: Any, x: Any, n: int) -> Any:
 elementwise(
     s.gamma_density,
     lambda t, a, x, out: t * (out * (np.log(x) - s.psi(a))),
-    lambda t, a, x, out: t * (out * ((a - 1) / x - 1)),
+    lambda t, a, x, out: t * (out * (np.divide(a - 1, x) - 1)),
 )
 elementwise(
     s.gammainc_parameter,
@@ -81,14 +81,14 @@ elementwise(
     s.beta_density,
     lambda t, a, b, x, out: t * (out * _beta_score(a, b, x, 1, 0)),
     lambda t, a, b, x, out: t * (out * _beta_score(a, b, x, 0, 1)),
-    lambda t, a, b, x, out: t * (out * ((a - 1) / x - (b - 1) / (1 - x))),
+    lambda t, a, b, x, out: t * (out * (np.divide(a - 1, x) - np.divide(b - 1, 1 - x))),
 )
 elementwise(
     s.betainc_parameter,
     lambda t, a, b, x, i, j: t * s.betainc_parameter(a, b, x, i=i + 1, j=j),
     lambda t, a, b, x, i, j: t * s.betainc_parameter(a, b, x, i=i, j=j + 1),
-    lambda t, a, b, x, i, j: t * ew.strong_multiply(
-        s.beta_density(a, b, x), _beta_score(a, b, x, i, j)
+    lambda t, a, b, x, i, j: (
+        t * ew.strong_multiply(s.beta_density(a, b, x), _beta_score(a, b, x, i, j))
     ),
 )
 elementwise(
@@ -127,7 +127,7 @@ elementwise(
 def _t_density(df: Any, t: Any) -> Any:
     """Return the density of Student's t."""
     log_constant = -s.betaln(0.5 * df, 0.5) - 0.5 * np.log(df)
-    return np.exp(log_constant - 0.5 * (df + 1) * np.log1p(t * t / df))
+    return np.exp(log_constant - 0.5 * (df + 1) * np.log1p(np.divide(t * t, df)))
 
 
 def _t_in_df(df: Any, t: Any) -> Any:
@@ -136,7 +136,7 @@ def _t_in_df(df: Any, t: Any) -> Any:
     ∂y/∂df is −t²/(df + t²)², and ½ sgn(t) times the density in y times that is −f(t) t/(2 df).
     """
     square = t * t
-    y = square / (df + square)
+    y = np.divide(square, df + square)
     moved = 0.25 * np.sign(t) * s.betainc_parameter(0.5, 0.5 * df, y, i=0, j=1)
     return moved - _t_density(df, t) * t / (2 * df)
 
@@ -170,7 +170,7 @@ def _ellipkm1(t: Any, p: Any, out: Any) -> Any:
 
 def _integrand(phi: Any, m: Any, n: int, nu: float) -> Any:
     square = np.sin(phi) ** 2
-    value = (1 - m * square) ** nu
+    value = np.power(1 - m * square, nu)
     return value * square**n if n else value
 
 
@@ -223,7 +223,7 @@ def _riemann_slope(x: Any) -> Any:
     """Return ζ'(x); for x < 0 from ζ(x) = 2ˣ πˣ⁻¹ sin(πx/2) Γ(1−x) ζ(1−x) (DLMF 25.4.1)."""
     left = np.less(x, 0)
     y = ew.where(left, x, -1.0)
-    power = 2.0**y * math.pi ** (y - 1) * s.gamma(1 - y)
+    power = np.power(2.0, y) * np.power(math.pi, y - 1) * s.gamma(1 - y)
     sine, cosine = np.sin(0.5 * math.pi * y), np.cos(0.5 * math.pi * y)
     log_slope = math.log(2 * math.pi) - s.psi(1 - y)
     mirrored = power * (

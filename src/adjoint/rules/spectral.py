@@ -74,30 +74,31 @@ general(la.eigh, jvp=_eigh_jvp, vjp=_eigh_vjp)
 # -- some eigenvectors of a Hermitian matrix -------------------------------------------------------
 
 
-def _subset(x: Any, first: int, count: int) -> Any:
-    """Return all eigenvectors, the chosen ones, 1/(w_j − w_i) for chosen j, and what is repeated."""
-    w, v = la.eigh(x)
+def _subset(x: Any, first: int, count: int, lower: Any) -> Any:
+    """Return all eigenvectors, 1/(w_j − w_i) for the chosen j, and whether a chosen w is repeated."""
+    w, v = la.eigh(x, lower=lower is not False)
     gaps, same = reciprocal_gaps(w)
     chosen = slice(first, first + count)
     same = same & ~np.eye(same.shape[-1], dtype=bool)
-    return v, v[..., chosen], gaps[..., chosen], bool(np.any(same[..., chosen]))
+    return v, gaps[..., chosen], bool(np.any(same[..., chosen]))
 
 
-def _eigh_subset_jvp(x_dot: Any, x: Any, first: int, count: int) -> Any:
-    v, chosen, gaps, repeated = _subset(x, first, count)
-    e = adjoint(v) @ hermitian_part(x_dot) @ chosen
-    w_dot = real_part(diagonal(e[..., first : first + count, :]))
-    return w_dot, Undefined(_error()) if repeated else v @ (gaps * e)
+def _eigh_subset_jvp(x_dot: Any, x: Any, out: Any, first: int, count: int, lower: Any) -> Any:
+    v, gaps, repeated = _subset(x, first, count, lower)
+    moved = hermitian_part(x_dot) @ out[1]
+    w_dot = real_part(diagonal(adjoint(out[1]) @ moved))
+    return w_dot, Undefined(_error()) if repeated else v @ (gaps * (adjoint(v) @ moved))
 
 
-def _eigh_subset_vjp(ct: Any, x: Any, first: int, count: int) -> Any:
+def _eigh_subset_vjp(ct: Any, x: Any, out: Any, first: int, count: int, lower: Any) -> Any:
     w_bar, v_bar = ct
-    v, chosen, gaps, repeated = _subset(x, first, count)
-    x_bar = (chosen.conj() * columns(w_bar)) @ transposed(chosen)
+    ct_t = transposed(out[1])
+    x_bar = (out[1].conj() * columns(w_bar)) @ ct_t
     if not is_absent(v_bar):
+        v, gaps, repeated = _subset(x, first, count, lower)
         if repeated:
             raise _error()
-        x_bar = x_bar + v.conj() @ (gaps * (transposed(v) @ v_bar)) @ transposed(chosen)
+        x_bar = x_bar + v.conj() @ (gaps * (transposed(v) @ v_bar)) @ ct_t
     return hermitian_part(x_bar)
 
 

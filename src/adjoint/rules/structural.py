@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ def _split(ct: Any, shapes: list[tuple[int, ...]], axis: int) -> list[Any]:
     for shape in shapes:
         cuts.append(cuts[-1] + shape[axis])
     head = (slice(None),) * axis
-    return [ct[(*head, slice(a, b))] for a, b in zip(cuts, cuts[1:], strict=False)]
+    return [ct[(*head, slice(a, b))] for a, b in itertools.pairwise(cuts)]
 
 
 def _unstack(ct: Any, shapes: list[tuple[int, ...]], axis: int) -> list[Any]:
@@ -43,9 +44,7 @@ def _unstack(ct: Any, shapes: list[tuple[int, ...]], axis: int) -> list[Any]:
     return [ct[(*head, k)] for k in range(len(shapes))]
 
 
-def _unpad(
-    ct: Any, x_type: Any, width: tuple[tuple[int, int], ...], mode: str, odd: bool
-) -> Any:
+def _unpad(ct: Any, x_type: Any, width: tuple[tuple[int, int], ...], mode: str, odd: bool) -> Any:
     """Send what went into the margins back to where it came from, the last axis first."""
     for axis in reversed(range(len(width))):
         left, right = width[axis]
@@ -58,12 +57,12 @@ def _unpad(
         if mode != "constant" and n:
             core = core.copy()
             if odd:
-                source = np.pad(np.eye(n), ((left, right), (0, 0)), mode, reflect_type="odd")  # type: ignore[call-overload]
+                source = st.pad(np.eye(n), width=((left, right), (0, 0)), mode=mode, odd=True)
                 ends = st.concatenate(*[ct[(*head, s)] for s in sides], axis=axis)
                 ends = _axis_last(ends, axis) @ np.delete(source, range(left, left + n), 0)
                 core += _axis_back(ends, axis)
             else:
-                source = np.pad(np.arange(n), (left, right), mode)
+                source = st.pad(np.arange(n), width=((left, right),), mode=mode)
                 for s in sides:
                     _add(core, (*head, source[s]), ct[(*head, s)])
         ct = core

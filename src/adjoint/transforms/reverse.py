@@ -149,6 +149,15 @@ def _add(bars: Bars, owned: set[Node], operand: Node, g: Any, node: Node) -> Non
 
 def _add_part(bars: Bars, owned: set[Node], operand: Node, path: Path, value: Any) -> None:
     held = bars.get(operand)
+    kind = type(value)
+    if (
+        (kind is np.float64 or kind is np.ndarray)
+        and type(held) is np.ndarray
+        and value.dtype == held.dtype
+        and operand in owned
+    ):
+        add_at(held, path, value)  # what follows, for ordinary numbers
+        return
     if held is None:
         held = np.zeros(operand.shape, operand.dtype)
     elif operand not in owned or not isinstance(held, (np.ndarray, Traced)):
