@@ -28,8 +28,8 @@ from adjoint.ops import linalg as la
 from adjoint.ops.indexing import Path, getitem
 from adjoint.ops.registry import UFUNCS, Op
 from adjoint.ops.structural import cast, copy, permute
-from adjoint.tree import leaf_types
 from adjoint.rules import table as _table  # noqa: F401  (gives the operations their rules)
+from adjoint.tree import leaf_types
 
 __all__ = ["Array", "constants", "is_active"]
 

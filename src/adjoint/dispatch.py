@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from adjoint.eager.recorded import Recorded, constant, raw
+from adjoint.eager.recorded import Recorded, constant, current, raw
+from adjoint.eager.storage import View
 from adjoint.errors import NoRuleError, TracingError
 from adjoint.ops.elementwise import python_number
 from adjoint.ops.registry import FUNCTIONS, METHODS, STORAGE, UFUNCS, load_for
@@ -36,13 +37,17 @@ _ATOMS = frozenset({int, float, bool, str, type(None), slice, np.ndarray, np.flo
 
 def is_active(x: Any) -> bool:
     """Tell whether ``x`` depends on an independent variable of some tape."""
-    return isinstance(x, Recorded) and x._tape is not None
+    if not isinstance(x, Recorded):
+        return False
+    if type(x._cell) is View:
+        current(x)  # the array that it views may have become active since
+    return x._tape is not None
 
 
 def any_active(x: Any) -> bool:
     """Tell whether ``x``, or anything in the lists, tuples and dictionaries it is, is active."""
     if isinstance(x, Recorded):
-        return x._tape is not None
+        return is_active(x)
     if type(x) in _ATOMS:
         return False
     if isinstance(x, (list, tuple)):

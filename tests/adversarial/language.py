@@ -360,7 +360,7 @@ def cached_coefficients(n):
     return tuple(1.0 / (k + 1) for k in range(n))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def cached_square(v):
     return v * v
 
@@ -368,7 +368,9 @@ def cached_square(v):
 @program(1.2)
 def lru_cache(x):
     first = cached_square(3.0)
-    return cached_square(x) + first * x + sum(c * x**k for k, c in enumerate(cached_coefficients(4)))
+    return (
+        cached_square(x) + first * x + sum(c * x**k for k, c in enumerate(cached_coefficients(4)))
+    )
 
 
 @program(V)

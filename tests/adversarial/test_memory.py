@@ -166,7 +166,7 @@ def saved_then_overwritten(n, stores=300):
     def f(x):
         u = np.zeros(n)
         for k in range(1, stores):
-            u[k : k + 4] = u[k - 1 : k + 3] ** 2 * 0.5 + x[k % 3]
+            u[k : k + 4] = u[k - 1 : k + 3] ** 2 * 0.1 + x[k % 3] * 0.5
         return np.sum(u[:stores])
 
     return f, np.ones(3)
@@ -222,10 +222,12 @@ def test_a_store_does_not_cost_the_array(make, mode):
     stores = 300
     times = {}
     for n in (1_000_000, 250_000, 2_500):
-        f, x = make(n, stores) if make is not rows else make(n, stores)
+        f, x = make(n, stores)
         times[n] = seconds(lambda: MODES[mode](f, x))
     for n in (1_000_000, 250_000):
         a = np.ones(n)
         copies = (times[n] - times[2_500]) / seconds(a.copy)
         # A quarter of a million elements are copied inside the cache: the measure is finer there.
-        assert copies < (stores / 3 if n == 1_000_000 else stores), f"{n} elements: {copies:.0f} copies for {stores} stores"
+        assert copies < (stores / 3 if n == 1_000_000 else stores), (
+            f"{n} elements: {copies:.0f} copies for {stores} stores"
+        )

@@ -204,9 +204,7 @@ def test_pullback_many_times_and_inside_other_transforms():
     np.testing.assert_allclose(dot, 3.0 * first, rtol=1e-14)
     # And transposing it is pushing forward.
     _, pull_of_pull = ad.vjp(lambda ct: pull(ct)[0], 1.0)
-    np.testing.assert_allclose(
-        pull_of_pull(V)[0], ad.jvp(quartic, (V,), (V,))[1], rtol=1e-12
-    )
+    np.testing.assert_allclose(pull_of_pull(V)[0], ad.jvp(quartic, (V,), (V,))[1], rtol=1e-12)
 
 
 def test_pushforward_inside_gradient():

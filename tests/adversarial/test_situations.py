@@ -212,7 +212,9 @@ def test_numpys_errors_are_numpys(bad):
     refused = TypeError if "UFunc" in plain.typename else plain.type
     with pytest.raises(refused) as traced:
         ad.grad(f)(V)
-    if "UFunc" not in plain.typename and "operand" not in str(plain.value):  # those name the ufunc's arguments
+    if "UFunc" not in plain.typename and "operand" not in str(
+        plain.value
+    ):  # those name the ufunc's arguments
         assert str(plain.value)[:40] == str(traced.value)[:40]
     assert not KEPT["changed"]
 
@@ -285,7 +287,9 @@ def test_plain_array_plus_equals_traced_is_refused():
         lambda x: np.ndarray.__add__(np.ones(3), x),
         lambda x: np.array([None, x], dtype=object),
     ],
-    ids=lambda f: getattr(f, "__name__", "") + str(f.__code__.co_names if hasattr(f, "__code__") else ""),
+    ids=lambda f: (
+        getattr(f, "__name__", "") + str(f.__code__.co_names if hasattr(f, "__code__") else "")
+    ),
 )
 def test_conversions_keep_the_derivative_or_raise(convert):
     def f(x):
@@ -376,7 +380,9 @@ def test_keyword_and_unselected_arguments_are_left_alone():
     gradient = ad.grad(f)(V, w, k=k)
     np.testing.assert_array_equal(w, V)
     np.testing.assert_array_equal(k, V)
-    np.testing.assert_allclose(gradient, [6 * V[0] ** 2 * 1.0 - 2 * V[0] ** 2, V[1] ** 2, V[2] ** 2])
+    np.testing.assert_allclose(
+        gradient, [6 * V[0] ** 2 * 1.0 - 2 * V[0] ** 2, V[1] ** 2, V[2] ** 2]
+    )
 
 
 # -- functions without source ----------------------------------------------------------------------
@@ -390,19 +396,43 @@ WITHOUT_SOURCE = {
     ),
     "math": ("def f(x):\n    return math.sin(x[0])", [math.cos(V[0]), 0, 0]),
     "float": ("def f(x):\n    return float(x[0]) * 2.0", [2.0, 0, 0]),
-    "copy and store": ("def f(x):\n    u = x.copy()\n    u[0] *= 2\n    return np.sum(u)", [2, 1, 1]),
-    "like": ("def f(x):\n    u = np.zeros_like(x)\n    u[0] = x[1]\n    return np.sum(u)", [0, 1, 0]),
+    "copy and store": (
+        "def f(x):\n    u = x.copy()\n    u[0] *= 2\n    return np.sum(u)",
+        [2, 1, 1],
+    ),
+    "like": (
+        "def f(x):\n    u = np.zeros_like(x)\n    u[0] = x[1]\n    return np.sum(u)",
+        [0, 1, 0],
+    ),
     "plus equals": ("def f(x):\n    u = np.ones(3)\n    u *= x\n    return np.sum(u)", [1, 1, 1]),
     "array": ("def f(x):\n    return np.sum(np.array([x[0] * x[1], x[2]]))", [V[1], V[0], 1]),
     "fresh": ("def f(x):\n    u = W * 2\n    u[0] = x[0]\n    return np.sum(u)", [1, 0, 0]),
     "max": ("def f(x):\n    return max(x) * min(x)", [0, V[2], V[1]]),
-    "out": ("def f(x):\n    u = np.zeros(3)\n    np.multiply(x, x, out=u)\n    return u.sum()", 2 * V),
-    "add at": ("def f(x):\n    u = np.zeros(3)\n    np.add.at(u, [0, 0, 1], x)\n    return u.sum()", [1, 1, 1]),
+    "out": (
+        "def f(x):\n    u = np.zeros(3)\n    np.multiply(x, x, out=u)\n    return u.sum()",
+        2 * V,
+    ),
+    "add at": (
+        "def f(x):\n    u = np.zeros(3)\n    np.add.at(u, [0, 0, 1], x)\n    return u.sum()",
+        [1, 1, 1],
+    ),
     "asarray": ("def f(x):\n    return np.sum(np.asarray(x) ** 2)", 2 * V),
-    "list store": ("def f(x):\n    u = np.zeros(3)\n    u[:] = [x[0], x[1], x[2]]\n    return u.sum()", [1, 1, 1]),
-    "copyto": ("def f(x):\n    u = np.zeros(3)\n    np.copyto(u, x)\n    return u.sum()", [1, 1, 1]),
-    "fill method": ("def f(x):\n    u = np.zeros(3)\n    u.fill(x[0])\n    return u.sum()", [3, 0, 0]),
-    "put": ("def f(x):\n    u = np.zeros(3)\n    np.put(u, [1], x[0])\n    return u.sum()", [1, 0, 0]),
+    "list store": (
+        "def f(x):\n    u = np.zeros(3)\n    u[:] = [x[0], x[1], x[2]]\n    return u.sum()",
+        [1, 1, 1],
+    ),
+    "copyto": (
+        "def f(x):\n    u = np.zeros(3)\n    np.copyto(u, x)\n    return u.sum()",
+        [1, 1, 1],
+    ),
+    "fill method": (
+        "def f(x):\n    u = np.zeros(3)\n    u.fill(x[0])\n    return u.sum()",
+        [3, 0, 0],
+    ),
+    "put": (
+        "def f(x):\n    u = np.zeros(3)\n    np.put(u, [1], x[0])\n    return u.sum()",
+        [1, 0, 0],
+    ),
     "mutated residual": (
         "def f(x):\n    w = np.ones(3)\n    y = x * w\n    w[:] = 5.0\n    return np.sum(y)",
         [1, 1, 1],

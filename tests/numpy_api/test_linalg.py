@@ -257,10 +257,9 @@ def test_defective_and_repeated_general_eigenvalues():
     np.testing.assert_allclose(total, np.eye(2))
 
 
-@pytest.mark.parametrize("mode", ["raw"])
-def test_modes_without_a_derivative(mode):
+def test_modes_without_a_derivative():
     with pytest.raises(NotImplementedError, match="Householder"):
-        ad.jvp(lambda x: np.linalg.qr(x, mode)[0], (X,), (X,))
+        ad.jvp(lambda x: np.linalg.qr(x, "raw")[0], (X,), (X,))
 
 
 def test_functions_without_a_rule_are_named():
@@ -268,7 +267,8 @@ def test_functions_without_a_rule_are_named():
         ad.grad(lambda x: np.sum(sl.null_space(x)))(np.ones((2, 2)))
     with pytest.raises(NoRuleError, match="schur"):
         ad.grad(lambda x: np.sum(sl.schur(x)[0]))(X)
-    with pytest.raises(UndefinedDerivativeError, match="sqrtm"):
+    warned = pytest.warns(sl.LinAlgWarning)
+    with warned, pytest.raises(UndefinedDerivativeError, match="sqrtm"):
         ad.grad(lambda x: np.sum(sl.sqrtm(x).real))(np.zeros((2, 2)))
 
 
@@ -333,12 +333,17 @@ def test_empty_matrices():
     empty = np.zeros((0, 0))
     assert ad.grad(np.linalg.det)(empty).shape == (0, 0)
     assert ad.vjp(np.linalg.inv, empty)[1](empty)[0].shape == (0, 0)
-    assert ad.grad(lambda x: np.sum(np.linalg.solve(np.eye(2), x)))(np.zeros((2, 0))).shape == (2, 0)
+    assert ad.grad(lambda x: np.sum(np.linalg.solve(np.eye(2), x)))(np.zeros((2, 0))).shape == (
+        2,
+        0,
+    )
     assert ad.grad(lambda x: np.sum(np.linalg.norm(x, axis=-1)))(np.zeros((0, 3))).shape == (0, 3)
 
 
 def test_rank_is_a_constant():
-    assert ad.grad(lambda x: np.linalg.matrix_rank(x) * np.sum(x))(np.eye(2)).tolist() == [[2, 2]] * 2
+    assert (
+        ad.grad(lambda x: np.linalg.matrix_rank(x) * np.sum(x))(np.eye(2)).tolist() == [[2, 2]] * 2
+    )
 
 
 # -- sparse matrices -------------------------------------------------------------------------------

@@ -1,13 +1,13 @@
 """Functions of a Hermitian matrix through its eigenvectors: v diag(h(w)) vᴴ.
 
-Where eigenvalues are repeated, eigenvectors have no derivative, but such a function has: by Daleckii
-and Krein its derivative needs the divided differences of h, and between equal eigenvalues h′. The
-cotangents that reach the eigenvectors do not hold h′. So a product that completes such a function is
-recognised while it is recorded, from its operands' nodes, and recorded as one operation (`spectral`)
-instead; the tape between w and h(w) is walked forward for h′.
+Where eigenvalues are repeated, eigenvectors have no derivative, but such a function has: by
+Daleckii and Krein its derivative needs the divided differences of h, and between equal eigenvalues
+h′. The cotangents that reach the eigenvectors do not hold h′. So a product that completes such a
+function is recognised while it is recorded, from its operands' nodes, and recorded as one operation
+(`spectral`) instead; the tape between w and h(w) is walked forward for h′.
 
-This happens only for matrices with repeated (or nearly repeated) eigenvalues. Of others the ordinary
-derivatives are right.
+This happens only for matrices with repeated (or nearly repeated) eigenvalues. Of others the
+ordinary derivatives are right.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ def _times_diagonal(node: Node, tape: Any) -> _Scaled | None:
         inner = _factor(node.inputs[k], None, tape)
         if inner is None or inner.transposed is not bool(k):
             continue
-        m = _operand(node, 1 - k, tape)
+        m: Any = _operand(node, 1 - k, tape)
         plain = raw(m)
         if m is None or plain.shape[-1:] != plain.shape[-2:-1]:
             return None
@@ -184,7 +184,7 @@ def _times_diagonal(node: Node, tape: Any) -> _Scaled | None:
         off[..., i, i] = 0
         if off.any():
             return None
-        if isinstance(m, Recorded) and not _is_diagonal(m._node):
+        if not _is_diagonal(getattr(m, "_node", None)):
             return None
         return _Scaled(inner.eigh, (*inner.d, m[..., i, i]), inner.conjugated, inner.transposed)
     return None
@@ -229,7 +229,7 @@ def _slopes(d: Any, eigh: Node, w: Any, near: np.ndarray, tape: Any) -> Any:
     k = np.arange(values.shape[-1])
     total[..., k, k] = 0
     slopes: dict[tuple[int, ...], Any] = {}
-    if between is not None:
+    if between is not None and node is not None:
         for spot in zip(*np.nonzero(near.any(-1))):
             direction = np.zeros(values.shape, values.dtype)
             direction[spot] = 1

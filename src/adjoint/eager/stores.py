@@ -154,7 +154,9 @@ def replace(x: Recorded, result: Any) -> Recorded:
         )
     if got.dtype != plain.dtype:
         result = result.astype(plain.dtype)
-    if type(x._cell) is View or x._tape is None or type(result._cell) is View:
+    # Of 0-d arrays NumPy's arithmetic makes scalars, but the array stays one.
+    is_scalar = not plain.shape and not isinstance(raw(result), np.ndarray)
+    if type(x._cell) is View or x._tape is None or type(result._cell) is View or is_scalar:
         store(x, (), result)
     else:
         x._value, x._tape, x._node, x._cell = result._value, result._tape, result._node, None

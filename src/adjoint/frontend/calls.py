@@ -27,7 +27,13 @@ from numpy import ndarray, ufunc
 from adjoint.frontend.build import is_rewritten
 from adjoint.frontend.policy import is_user_code
 from adjoint.frontend.rewrite import EAGER, rewritten_function, with_code
-from adjoint.frontend.values import contains_traced, makes_arrays, own_result, writes_into_first, written
+from adjoint.frontend.values import (
+    contains_traced,
+    makes_arrays,
+    own_result,
+    writes_into_first,
+    written,
+)
 from adjoint.ops.registry import load_for
 
 replacements: dict[Any, Callable[..., Any]] = {}

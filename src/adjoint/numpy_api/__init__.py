@@ -5,18 +5,40 @@ operations and NumPy's own calls, and so has every derivative that those have. I
 fills the tables in `adjoint.ops.registry`.
 """
 
+from adjoint.numpy_api import (
+    choices,
+    concatenators,
+    constants,
+    creation,
+    differences,
+    elementwise,
+    indexing,
+    interpolation,
+    joining,
+    linalg,
+    loops,
+    nan_reductions,
+    padding,
+    polynomials,
+    products,
+    python,
+    quantiles,
+    reductions,
+    scans,
+    shaping,
+    shortcuts,
+    sorting,
+    statistics,
+    ufunc_methods,
+    ufuncs,
+)
 from adjoint.ops.registry import LAZY
-from adjoint.numpy_api import constants, creation, reductions, shaping, shortcuts
-from adjoint.numpy_api import choices, elementwise, loops, python, ufuncs
-from adjoint.numpy_api import linalg
-from adjoint.numpy_api import differences, nan_reductions, quantiles, scans, sorting, statistics, ufunc_methods
-from adjoint.numpy_api import concatenators, indexing, interpolation, joining, padding, polynomials, products
 
 LAZY.update({
     "numpy.fft": "adjoint.numpy_api.fourier",
     "numpy.polynomial": "adjoint.numpy_api.polynomial_package",
     "scipy.fft": "adjoint.numpy_api.fourier_scipy",
-    "scipy.linalg": "adjoint.numpy_api.scipy_linalg",
+    "scipy.linalg": "adjoint.numpy_api.scipy_matrices",
     "scipy.sparse.linalg": "adjoint.numpy_api.scipy_sparse_linalg",
     "scipy.sparse": "adjoint.numpy_api.sparse",
     "scipy.special": "adjoint.numpy_api.special",

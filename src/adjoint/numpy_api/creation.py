@@ -17,10 +17,18 @@ from adjoint.eager.recorded import Recorded, constant
 from adjoint.errors import TracingError
 from adjoint.frontend import hooks
 from adjoint.ops.registry import FUNCTIONS, implements
-from adjoint.ops.structural import broadcast_to, cast, reshape, stack
+from adjoint.ops.structural import broadcast_to, cast, permute, reshape, stack
 from adjoint.ops.structural import copy as copy_of
 
-__all__ = ["array", "as_array", "moved_axis", "notice_every_argument", "to_dtype"]
+__all__ = [
+    "array",
+    "as_array",
+    "laid_out",
+    "laid_out_like",
+    "moved_axis",
+    "notice_every_argument",
+    "to_dtype",
+]
 
 
 def as_array(x: Any) -> Any:
@@ -100,8 +108,9 @@ def array(
         if copy is False:
             np.array(plain(object), dtype, copy=False)  # NumPy's own refusal
         result = to_dtype(_assemble(object), dtype)
+        order = order if order == "F" else "C"
     if order in ("C", "F"):
-        result = _laid_out(result, order)
+        result = laid_out(result, order)
     missing = ndmin - result.ndim
     return result[(None,) * missing] if missing > 0 else result
 
@@ -156,10 +165,21 @@ def _kind(x: Any) -> str:
     return x.dtype.kind if hasattr(x, "dtype") else np.asarray(x).dtype.kind
 
 
-def _laid_out(x: Any, order: str) -> Any:
+def laid_out(x: Any, order: str) -> Any:
+    """Return ``x`` with its elements in C or Fortran order in memory."""
     flags = plain(x).flags
-    laid_out = flags.c_contiguous if order == "C" else flags.f_contiguous
-    return x if laid_out else copy_of(x, order=order)
+    fits = flags.c_contiguous if order == "C" else flags.f_contiguous
+    return x if fits else copy_of(x, order=order)
+
+
+def laid_out_like(x: Any, prototype: np.ndarray) -> Any:
+    """Return ``x`` with the layout that ``np.empty_like(prototype)`` has."""
+    strides = prototype.strides
+    if plain(x).strides == strides:
+        return x
+    axes = tuple(sorted(range(x.ndim), key=lambda k: -abs(strides[k])))
+    moved = copy_of(permute(x, axes=axes))
+    return permute(moved, axes=tuple(sorted(range(x.ndim), key=axes.__getitem__)))
 
 
 def _adopted(result: np.ndarray, given: Any) -> Any:
@@ -281,7 +301,8 @@ def full_like(
 ) -> Any:  # fmt: skip
     """``np.full_like``."""
     prototype = np.empty_like(plain(as_array(a)), dtype=dtype, shape=plain(shape))
-    return _full(prototype.shape, fill_value, prototype.dtype)
+    result = _full(prototype.shape, fill_value, prototype.dtype)
+    return laid_out_like(result, prototype) if order in ("K", "A") else laid_out(result, order)
 
 
 def _arange(

@@ -11,7 +11,7 @@ from adjoint.eager.recorded import Recorded, constant
 from adjoint.eager.stores import add_in_place
 from adjoint.errors import TracingError
 from adjoint.numpy_api.constants import register_constant
-from adjoint.numpy_api.creation import as_array, to_dtype
+from adjoint.numpy_api.creation import as_array, laid_out, to_dtype
 from adjoint.numpy_api.shaping import normalized, ravel
 from adjoint.ops import elementwise as ew
 from adjoint.ops import structural as st
@@ -54,7 +54,8 @@ def take(a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = "
     if indices.ndim == 0:
         part = a[(*(_ALL,) * axis, int(indices))]
         return part.copy() if np.ndim(plain(part)) else part
-    return a[(*(_ALL,) * axis, indices)]
+    # Gathering keeps the layout of what it reads from; np.take does not.
+    return laid_out(a[(*(_ALL,) * axis, indices)], "C")
 
 
 def _along(arr_shape: tuple[int, ...], indices: Any, axis: int) -> tuple[Any, ...]:

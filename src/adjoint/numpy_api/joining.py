@@ -9,8 +9,8 @@ import numpy as np
 
 from adjoint.dispatch import plain
 from adjoint.eager.recorded import Recorded
-from adjoint.numpy_api.creation import as_array, to_dtype
-from adjoint.numpy_api.shaping import as_shape, normalized, ravel
+from adjoint.numpy_api.creation import as_array, laid_out, to_dtype
+from adjoint.numpy_api.shaping import as_shape, is_fortran, normalized, ravel
 from adjoint.ops import structural as st
 from adjoint.ops.registry import Traced, implements
 
@@ -250,7 +250,7 @@ def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
         return st.reshape(
             st.copy(spread), shape=a.shape[:axis] + (n * times,) + a.shape[axis + 1 :]
         )
-    return a[(*head, np.repeat(np.arange(n), repeats))]
+    return laid_out(a[(*head, np.repeat(np.arange(n), repeats))], "C")
 
 
 # -- putting in, taking out --------------------------------------------------------------------
@@ -273,7 +273,7 @@ def delete(arr: Any, obj: Any, axis: Any = None) -> Any:
         arr, axis = ravel(arr), 0
     axis = normalized(axis, arr.ndim)
     kept = np.delete(np.arange(arr.shape[axis]), plain(obj))
-    return arr[(*(slice(None),) * axis, kept)]
+    return laid_out(arr[(*(slice(None),) * axis, kept)], "F" if is_fortran(arr) else "C")
 
 
 @implements(np.insert)
@@ -306,7 +306,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
     shape = (*arr.shape[:axis], count, *arr.shape[axis + 1 :])
     both = concatenate((arr, st.broadcast_to(values, shape=shape)), axis)
     source = np.where(places >= 0, places, n - 1 - places)
-    return both[(*(slice(None),) * axis, source)]
+    return laid_out(both[(*(slice(None),) * axis, source)], "F" if is_fortran(arr) else "C")
 
 
 @implements(np.trim_zeros, storage=True)

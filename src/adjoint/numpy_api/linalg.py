@@ -17,7 +17,7 @@ from adjoint.ops import elementwise as ew
 from adjoint.ops import linalg as la
 from adjoint.ops import structural as st
 from adjoint.ops.registry import UFUNCS, implements
-from adjoint.rules.matrices import adjoint, transposed
+from adjoint.rules.matrices import adjoint
 
 __all__ = ["eigh", "matrix_power", "norm", "pinv", "solve"]
 
@@ -38,7 +38,7 @@ SVDResult: Any = type(np.linalg.svd(_one))
 def matmul(x1: Any, x2: Any) -> Any:
     """``np.matmul``; through the operator, which recognises functions of a matrix."""
     if isinstance(x1, Recorded) and isinstance(x2, Recorded):
-        return x1 @ x2
+        return operator.matmul(x1, x2)
     return la.matmul(x1, x2)
 
 
@@ -93,7 +93,9 @@ def multi_dot(arrays: Any, *, out: None = None) -> Any:
         arrays[0] = arrays[0][None, :]
     if last:
         arrays[-1] = arrays[-1][:, None]
-    result = _multiply(arrays, _splits([a.shape[0] for a in arrays] + [arrays[-1].shape[1]]), 0, n - 1)
+    result = _multiply(
+        arrays, _splits([a.shape[0] for a in arrays] + [arrays[-1].shape[1]]), 0, n - 1
+    )
     if first and last:
         return result[0, 0]
     return result[0] if first else result[:, 0] if last else result
@@ -132,7 +134,7 @@ def matrix_power(a: Any, n: Any) -> Any:
         return np.linalg.matrix_power(plain(a), 0)
     if n < 0:
         a, n = la.inv(a), -n
-    result = None
+    result: Any = None
     while True:
         if n & 1:
             result = a if result is None else matmul(result, a)
@@ -174,7 +176,8 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
     size = int(np.prod(shape))
     if a.size != size**2:
         raise np.linalg.LinAlgError(
-            "Input arrays must satisfy the requirement prod(a.shape[b.ndim:]) == prod(a.shape[:b.ndim])"
+            "Input arrays must satisfy the requirement "
+            "prod(a.shape[b.ndim:]) == prod(a.shape[:b.ndim])"
         )
     result = solve(a.reshape(size, size), b.reshape(-1))
     return result.reshape(shape)
@@ -203,7 +206,9 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = _not
         raise ValueError("`rtol` and `rcond` can't be both set.")
     if hermitian:
         low = np.tril(np.ones(a.shape[-2:]), -1)
-        a = a * (low + np.eye(a.shape[-1])).astype(a.real.dtype) + adjoint(a * low.astype(a.real.dtype))
+        a = a * (low + np.eye(a.shape[-1])).astype(a.real.dtype) + adjoint(
+            a * low.astype(a.real.dtype)
+        )
     return la.pinv(a, rcond=cut)
 
 
@@ -252,10 +257,10 @@ def qr(a: Any, mode: str = "reduced") -> Any:
     if mode not in ("reduced", "complete", "r"):
         if mode == "raw":
             raise NotImplementedError(
-                "np.linalg.qr(mode='raw') returns Householder reflections, which have no derivative "
-                "here; use mode='reduced', 'complete' or 'r'"
+                "np.linalg.qr(mode='raw') returns Householder reflections, which have no "
+                "derivative here; use mode='reduced', 'complete' or 'r'"
             )
-        np.linalg.qr(plain(a), mode)  # its own error, or deprecated names
+        np.linalg.qr(plain(a), mode)  # type: ignore[call-overload]  # its own error
         mode = {"f": "reduced", "full": "reduced"}.get(mode, mode)
     a = as_array(a)
     m, n = a.shape[-2:]
@@ -275,7 +280,9 @@ def qr(a: Any, mode: str = "reduced") -> Any:
 
 
 @implements(np.linalg.svd)
-def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
+def svd(
+    a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False
+) -> Any:
     """``np.linalg.svd``."""
     a = as_array(a)
     if hermitian:
@@ -379,7 +386,9 @@ def _vector_norm(x: Any, axes: tuple[int, ...], ord: Any, keepdims: bool) -> Any
     zero = np.equal(size, 0)
     edge = 0.0 if ord > 0 else np.inf
     power = size.dtype.type(ord)
-    powers = ew.where(zero, size.dtype.type(edge), ew.where(zero, size.dtype.type(1), size) ** power)
+    powers = ew.where(
+        zero, size.dtype.type(edge), ew.where(zero, size.dtype.type(1), size) ** power
+    )
     total = st.reduce_sum(powers, axis=axes, keepdims=keepdims)
     none = np.equal(total, 0)
     root = ew.where(none, total.dtype.type(1), total) ** total.dtype.type(1 / ord)

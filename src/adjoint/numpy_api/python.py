@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from adjoint.array import Array
-from adjoint.dispatch import any_active, from_nested, plain, to_python_number
+from adjoint.dispatch import any_active, from_nested, is_active, plain, to_python_number
 from adjoint.eager.recorded import Recorded, binary, raw, unary
 from adjoint.eager.tape import F64
 from adjoint.errors import TracingError
@@ -49,7 +49,7 @@ def float_(x: Any = 0.0, /) -> Any:
     """``float(x)``, which keeps the derivative."""
     if type(x) is not Array:
         return float(x)
-    if x._tape is None:
+    if not is_active(x):
         return float(raw(x))
     if type(x._value) is float:
         return x
@@ -326,7 +326,7 @@ def _complex_unary(fn: Function, op: Op) -> None:
     def call(z: Any, /) -> Any:
         if type(z) is not Array:
             return fn(z)
-        return method(_complex_number(z)) if z._tape is not None else fn(raw(z))
+        return method(_complex_number(z)) if is_active(z) else fn(raw(z))
 
     method = unary(op, call)
     hooks.register(fn, call)

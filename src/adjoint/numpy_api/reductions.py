@@ -51,6 +51,8 @@ def normalize_axis(axis: Any, ndim: int) -> tuple[int, ...] | None:
         return None
     if type(axis) is int and -ndim <= axis < ndim:
         return (axis % ndim,)
+    if ndim == 0 and type(axis) is int and axis in (0, -1):
+        return ()  # which ufunc.reduce allows
     return np.lib.array_utils.normalize_axis_tuple(plain(axis), ndim)
 
 

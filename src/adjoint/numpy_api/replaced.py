@@ -6,8 +6,9 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from adjoint.dispatch import call_function, no_rule
+from adjoint.dispatch import any_active, call_function, no_rule, plain
 from adjoint.frontend import hooks
+from adjoint.numpy_api.creation import any_recorded
 from adjoint.ops.registry import FUNCTIONS
 
 __all__ = ["refuse", "replace"]
@@ -19,8 +20,10 @@ def replace(fn: Any, impl: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(fn, updated=())
     def reached(*args: Any, **kwargs: Any) -> Any:
-        if hooks.contains_traced(args) or hooks.contains_traced(kwargs):
+        if any_active(args) or any_active(kwargs):
             return call_function(fn, args, kwargs)
+        if any_recorded(args) or any_recorded(tuple(kwargs.values())):
+            return fn(*plain(args), **plain(kwargs))
         return fn(*args, **kwargs)
 
     hooks.register(fn, reached)
@@ -33,4 +36,5 @@ def refuse(fn: Any) -> None:
     def refused(*args: Any, **kwargs: Any) -> Any:
         no_rule(fn)
 
+    refused.refuses = True  # type: ignore[attr-defined]
     replace(fn, refused)

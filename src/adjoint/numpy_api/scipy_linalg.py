@@ -1,46 +1,31 @@
-"""``scipy.linalg``: solvers, factorisations, functions of matrices, matrix equations.
+"""``scipy.linalg``: solvers, factorisations, spectra.
 
 SciPy's functions ask no protocol: these are reached from rewritten code. Options that say how to
-compute (``overwrite_a``, ``check_finite``, ``lapack_driver``) are taken and have no effect on traced
-values.
+compute (``overwrite_a``, ``check_finite``, ``lapack_driver``) are taken and have no effect on
+traced values. Functions of matrices and matrices of a pattern are in `scipy_matrices`.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import scipy.linalg
 
-from adjoint.dispatch import any_active, no_rule, plain
+from adjoint.dispatch import plain
 from adjoint.eager.spectral import note_eigenvalues
 from adjoint.frontend import hooks
 from adjoint.numpy_api import linalg as nl
-from adjoint.numpy_api.creation import any_recorded, as_array
+from adjoint.numpy_api.constants import CONSTANTS
+from adjoint.numpy_api.creation import as_array
+from adjoint.numpy_api.replaced import refuse, replace
 from adjoint.ops import linalg as la
 from adjoint.ops import matrix_functions as mf
 from adjoint.ops import structural as st
-from adjoint.ops.registry import FUNCTIONS
 from adjoint.rules.matrices import adjoint, transposed, triangle
 
-__all__ = ["refusing", "register", "stands_for"]
-
-
-def register(original: Any, impl: Callable[..., Any]) -> None:
-    """Have rewritten code call ``impl`` for traced arguments of ``original``."""
-
-    @functools.wraps(original)
-    def reached(*args: Any, **kwargs: Any) -> Any:
-        if any_active(args) or any_active(kwargs):
-            return impl(*args, **kwargs)
-        if any_recorded(args) or any(any_recorded(v) for v in kwargs.values()):
-            return original(*plain(args), **plain(kwargs))
-        return original(*args, **kwargs)
-
-    FUNCTIONS[original] = impl
-    hooks.register(original, reached)
+__all__ = ["in_columns", "in_double", "refuse_the_rest", "stands_for"]
 
 
 def stands_for(*names: str) -> Callable[[Callable], Callable]:
@@ -49,13 +34,13 @@ def stands_for(*names: str) -> Callable[[Callable], Callable]:
     def decorate(impl: Callable) -> Callable:
         for name in names:
             if hasattr(scipy.linalg, name):
-                register(getattr(scipy.linalg, name), impl)
+                replace(getattr(scipy.linalg, name), impl)
         return impl
 
     return decorate
 
 
-def _columns(solve: Callable[[Any], Any], b: Any) -> Any:
+def in_columns(solve: Callable[[Any], Any], b: Any) -> Any:
     """Solve for a vector as for a matrix of one column."""
     return solve(b[:, None])[..., 0] if b.ndim == 1 else solve(b)
 
@@ -66,7 +51,7 @@ def _from_triangle(a: Any, lower: bool, conjugate: bool) -> Any:
     return triangle(a, lower) + (adjoint(other) if conjugate else transposed(other))
 
 
-def _in_double(x: Any) -> Any:
+def in_double(x: Any) -> Any:
     """Return ``x`` in double precision, in which SciPy computes some functions of single too."""
     dtype = np.result_type(x.dtype, np.float64)
     return x if x.dtype == dtype else st.cast(x, dtype=dtype)
@@ -87,7 +72,7 @@ def inv(
 @stands_for("det")
 def det(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
     """``scipy.linalg.det``, in double precision whatever the input."""
-    return la.det(_in_double(as_array(a)))
+    return la.det(in_double(as_array(a)))
 
 
 def _assumed(a: Any, assume_a: Any, lower: bool) -> Any:
@@ -114,7 +99,7 @@ def solve(
     a, b = _assumed(as_array(a), assume_a, lower), as_array(b)
     if transposed:
         a = np.swapaxes(a, -1, -2)
-    return _columns(lambda m: la.solve(a, m), b)
+    return in_columns(lambda m: la.solve(a, m), b)
 
 
 _PLAIN_TRANS = {0: 0, 1: 1, 2: 2, "N": 0, "T": 1, "C": 2}
@@ -129,7 +114,7 @@ def solve_triangular(
     a, b, way = as_array(a), as_array(b), _PLAIN_TRANS[trans]
     if way:
         a, lower = (transposed(a) if way == 1 else adjoint(a)), not lower
-    return _columns(
+    return in_columns(
         lambda m: la.solve_triangular(a, m, lower=bool(lower), unit=bool(unit_diagonal)), b
     )
 
@@ -177,7 +162,7 @@ def solve_banded(l_and_u: Any, ab: Any, b: Any, *args: Any, **kwargs: Any) -> An
     """``scipy.linalg.solve_banded``, by a full matrix."""
     below, above = plain(l_and_u)
     a = _banded(as_array(ab), below, above)
-    return _columns(lambda m: la.solve(a, m), as_array(b))
+    return in_columns(lambda m: la.solve(a, m), as_array(b))
 
 
 @stands_for("solveh_banded")
@@ -190,26 +175,7 @@ def solveh_banded(
     width = ab.shape[0] - 1
     a = _banded(ab, width, 0) if lower else _banded(ab, 0, width)
     a = _from_triangle(a, bool(lower), True)
-    return _columns(lambda m: la.solve(a, m), as_array(b))
-
-
-def _toeplitz_of(c_or_cr: Any) -> Any:
-    return toeplitz(*c_or_cr) if isinstance(c_or_cr, tuple) else toeplitz(c_or_cr)
-
-
-@stands_for("solve_toeplitz")
-def solve_toeplitz(c_or_cr: Any, b: Any, check_finite: bool = True) -> Any:
-    """``scipy.linalg.solve_toeplitz``, by a full matrix."""
-    a = _in_double(_toeplitz_of(c_or_cr))
-    return _columns(lambda m: la.solve(a, m), as_array(b))
-
-
-@stands_for("matmul_toeplitz")
-def matmul_toeplitz(
-    c_or_cr: Any, x: Any, check_finite: bool = False, workers: Any = None
-) -> Any:
-    """``scipy.linalg.matmul_toeplitz``, by a full matrix."""
-    return la.matmul(_in_double(_toeplitz_of(c_or_cr)), as_array(x))
+    return in_columns(lambda m: la.solve(a, m), as_array(b))
 
 
 # -- factorisations --------------------------------------------------------------------------------
@@ -238,8 +204,9 @@ def cho_solve(
     """``scipy.linalg.cho_solve``."""
     c, lower = as_array(c_and_lower[0]), bool(plain(c_and_lower[1]))
     first, second = (c, adjoint(c)) if lower else (adjoint(c), c)
-    return _columns(
-        lambda m: la.solve_triangular(second, la.solve_triangular(first, m, lower=True)), as_array(b)
+    return in_columns(
+        lambda m: la.solve_triangular(second, la.solve_triangular(first, m, lower=True)),
+        as_array(b),
     )
 
 
@@ -247,8 +214,8 @@ def _square_lu(a: Any, name: str) -> tuple[Any, Any]:
     a = as_array(a)
     if a.ndim != 2 or a.shape[0] != a.shape[1]:
         raise NotImplementedError(
-            f"scipy.linalg.{name} of a traced array of shape {a.shape}: its derivative is there for "
-            "one square matrix"
+            f"scipy.linalg.{name} of a traced array of shape {a.shape}: its derivative is there "
+            "for one square matrix"
         )
     return mf.lu(a)
 
@@ -274,7 +241,7 @@ def lu_solve(
         m = la.solve_triangular(turned, m, lower=True)
         return la.solve_triangular(turned, m, unit=True)[np.argsort(order)]
 
-    return _columns(solve_matrix, as_array(b))
+    return in_columns(solve_matrix, as_array(b))
 
 
 def _row_order(pivots: Any) -> np.ndarray:
@@ -314,9 +281,9 @@ def qr(
             "scipy.linalg.qr(mode='raw') returns Householder reflections, which have no derivative "
             "here; use mode='full', 'r' or 'economic'"
         )
-    rest = ()
+    rest: tuple[Any, ...] = ()
     if pivoting:
-        rest = (scipy.linalg.qr(plain(a), mode="r", pivoting=True)[1],)
+        rest = (scipy.linalg.qr(plain(a), mode="r", pivoting=True)[-1],)
         a = a[..., rest[0]]
     if mode == "r":
         m, n = a.shape[-2:]
@@ -423,8 +390,8 @@ def eig(
     """``scipy.linalg.eig``: eigenvalues and right eigenvectors of one matrix."""
     if b is not None or left or homogeneous_eigvals:
         raise NotImplementedError(
-            "scipy.linalg.eig of traced matrices: there are derivatives of the eigenvalues and right "
-            "eigenvectors of one matrix; b=, left= and homogeneous_eigvals= have none"
+            "scipy.linalg.eig of traced matrices: there are derivatives of the eigenvalues and "
+            "right eigenvectors of one matrix; b=, left= and homogeneous_eigvals= have none"
         )
     w, v = la.eig(as_array(a))
     if w.dtype.kind != "c":
@@ -441,188 +408,14 @@ def eigvals(
     return eig(a, b, right=False, homogeneous_eigvals=homogeneous_eigvals)
 
 
-# -- functions of matrices -------------------------------------------------------------------------
-
-
-def _function(name: str) -> None:
-    def impl(A: Any, disp: Any = True, **options: Any) -> Any:
-        if disp is False:
-            raise NotImplementedError(
-                f"scipy.linalg.{name}(A, disp=False) returns an error estimate too, which has no "
-                "derivative; leave disp out"
-            )
-        a = as_array(A)
-        nl._square(a)
-        return mf.matrix_function(a, name=name)
-
-    stands_for(name)(impl)
-
-
-for _name in (
-    "expm", "logm", "sqrtm", "signm", "cosm", "sinm", "tanm", "coshm", "sinhm", "tanhm",
-):  # fmt: skip
-    _function(_name)
-
-
-@stands_for("fractional_matrix_power")
-def fractional_matrix_power(A: Any, t: Any) -> Any:
-    """``scipy.linalg.fractional_matrix_power``, with respect to the matrix."""
-    if any_active(t):
-        raise NotImplementedError(
-            "scipy.linalg.fractional_matrix_power has no derivative in its exponent here; write it "
-            "as scipy.linalg.expm(t * scipy.linalg.logm(A))"
-        )
-    t = plain(t)
-    if t == int(t):
-        return nl.matrix_power(A, int(t))
-    return mf.matrix_function(as_array(A), name="fractional_matrix_power", power=float(t))
-
-
-@stands_for("expm_frechet")
-def expm_frechet(
-    A: Any, E: Any, method: Any = None, compute_expm: bool = True, check_finite: bool = True
-) -> Any:
-    """``scipy.linalg.expm_frechet``."""
-    a, e = as_array(A), as_array(E)
-    n = a.shape[-1]
-    top = np.concatenate([a, e], axis=-1)
-    bottom = np.concatenate([np.zeros(a.shape, plain(a).dtype), a], axis=-1)
-    both = mf.matrix_function(np.concatenate([top, bottom], axis=-2), name="expm")
-    return (both[:n, :n], both[:n, n:]) if compute_expm else both[:n, n:]
-
-
-# -- matrix equations ------------------------------------------------------------------------------
-
-
-@stands_for("solve_sylvester")
-def solve_sylvester(a: Any, b: Any, q: Any) -> Any:
-    """``scipy.linalg.solve_sylvester``."""
-    return mf.sylvester(as_array(a), as_array(b), as_array(q))
-
-
-@stands_for("solve_continuous_lyapunov", "solve_lyapunov")
-def solve_continuous_lyapunov(a: Any, q: Any) -> Any:
-    """``scipy.linalg.solve_continuous_lyapunov``."""
-    a = as_array(a)
-    return mf.sylvester(a, adjoint(a), as_array(q))
-
-
-@stands_for("solve_discrete_lyapunov")
-def solve_discrete_lyapunov(a: Any, q: Any, method: Any = None) -> Any:
-    """``scipy.linalg.solve_discrete_lyapunov``, by either of SciPy's methods."""
-    a, q = _in_double(as_array(a)), as_array(q)
-    n = a.shape[0]
-    eye = np.eye(n, dtype=a.dtype)
-    if method not in (None, "direct", "bilinear"):
-        raise ValueError(f"Unknown solver {method}")
-    if method == "direct" or (method is None and n < 10):
-        left = np.eye(n * n) - np.kron(a, a.conj())
-        return la.solve(left, q.reshape(-1, 1)).reshape(q.shape)
-    ah = adjoint(a)
-    inverse = la.inv(ah + eye)
-    b = (ah - eye) @ inverse
-    c = 2 * (la.inv(a + eye) @ q @ inverse)
-    return mf.sylvester(adjoint(b), b, -c)
-
-
-# -- matrices of a pattern -------------------------------------------------------------------------
-
-
-def _line(x: Any, name: str) -> Any:
-    x = as_array(x)
-    if x.ndim > 1:
-        raise NotImplementedError(f"scipy.linalg.{name} of traced values takes vectors")
-    return x if x.ndim else x.reshape(1)
-
-
-@stands_for("toeplitz")
-def toeplitz(c: Any, r: Any = None) -> Any:
-    """``scipy.linalg.toeplitz``."""
-    c = _line(c, "toeplitz")
-    r = c.conj() if r is None else _line(r, "toeplitz")
-    i, j = np.indices((len(c), len(r)))
-    return np.concatenate([c[::-1], r[1:]])[len(c) - 1 - i + j]
-
-
-@stands_for("hankel")
-def hankel(c: Any, r: Any = None) -> Any:
-    """``scipy.linalg.hankel``."""
-    c = _line(c, "hankel")
-    r = np.zeros(c.shape, plain(c).dtype) if r is None else _line(r, "hankel")
-    i, j = np.indices((len(c), len(r)))
-    return np.concatenate([c, r[1:]])[i + j]
-
-
-@stands_for("circulant")
-def circulant(c: Any) -> Any:
-    """``scipy.linalg.circulant``."""
-    c = as_array(c)
-    c = c if c.ndim else c.reshape(1)
-    i, j = np.indices((c.shape[-1],) * 2)
-    return c[..., (i - j) % c.shape[-1]]
-
-
-@stands_for("companion")
-def companion(a: Any) -> Any:
-    """``scipy.linalg.companion``."""
-    a = _line(a, "companion")
-    n = len(a)
-    if n < 2 or plain(a)[0] == 0:
-        return scipy.linalg.companion(plain(a))  # its own error
-    first = -a[1:] / (1.0 * a[0])
-    return np.concatenate([first[None, :], np.eye(n - 2, n - 1, dtype=plain(first).dtype)])
-
-
-@stands_for("block_diag")
-def block_diag(*arrs: Any) -> Any:
-    """``scipy.linalg.block_diag``."""
-    blocks = [as_array(a) for a in arrs]
-    blocks = [b.reshape((1,) * (2 - b.ndim) + b.shape) if b.ndim < 2 else b for b in blocks]
-    if any(b.ndim != 2 for b in blocks):
-        raise NotImplementedError("scipy.linalg.block_diag of traced values takes matrices")
-    width = sum(b.shape[1] for b in blocks)
-    rows, before = [], 0
-    for b in blocks:
-        left = np.zeros((b.shape[0], before))
-        before += b.shape[1]
-        right = np.zeros((b.shape[0], width - before))
-        dtype = plain(b).dtype
-        rows.append(np.concatenate([left.astype(dtype), b, right.astype(dtype)], axis=1))
-    return np.concatenate(rows, axis=0)
-
-
-@stands_for("khatri_rao")
-def khatri_rao(a: Any, b: Any) -> Any:
-    """``scipy.linalg.khatri_rao``."""
-    a, b = as_array(a), as_array(b)
-    product = a[:, None, :] * b[None, :, :]
-    return product.reshape(a.shape[0] * b.shape[0], a.shape[1])
-
-
-@stands_for("kron")
-def kron(a: Any, b: Any) -> Any:
-    """``scipy.linalg.kron``."""
-    return np.kron(a, b)
-
-
-@stands_for("norm")
-def norm(
-    a: Any, ord: Any = None, axis: Any = None, keepdims: bool = False, check_finite: bool = True
-) -> Any:
-    """``scipy.linalg.norm``."""
-    a, ord = as_array(a), plain(ord)
-    if a.ndim == 2 and axis is None and not keepdims and ord in (1, -1, np.inf, -np.inf):
-        a = _in_double(a)  # LAPACK's function returns doubles
-    return nl.norm(a, ord, axis, keepdims)
-
-
 # -- constants, and the rest -----------------------------------------------------------------------
 
 
 def _constant(name: str) -> None:
     if hasattr(scipy.linalg, name):
         original = getattr(scipy.linalg, name)
-        register(original, lambda *args, **kwargs: original(*plain(args), **plain(kwargs)))
+        replace(original, lambda *args, **kwargs: original(*plain(args), **plain(kwargs)))
+        CONSTANTS.add(original)
 
 
 for _name in ("bandwidth", "issymmetric", "ishermitian"):
@@ -631,7 +424,7 @@ for _name in ("bandwidth", "issymmetric", "ishermitian"):
 _NOT_OF_ARRAYS = {"find_best_blas_type", "get_blas_funcs", "get_lapack_funcs"}
 
 
-def _refuse_the_rest() -> None:
+def refuse_the_rest() -> None:
     """Have every other function refuse traced arguments by name."""
     for name in scipy.linalg.__all__:
         original = getattr(scipy.linalg, name)
@@ -641,18 +434,4 @@ def _refuse_the_rest() -> None:
             and name not in _NOT_OF_ARRAYS
             and original not in hooks.replacements
         ):
-            hooks.register(original, refusing(original))
-
-
-def refusing(original: Any) -> Callable[..., Any]:
-    """Return ``original`` for ordinary arguments, and an error that names it for traced ones."""
-    @functools.wraps(original)
-    def reached(*args: Any, **kwargs: Any) -> Any:
-        if any_active(args) or any_active(kwargs):
-            no_rule(original)
-        return original(*plain(args), **plain(kwargs))
-
-    return reached
-
-
-_refuse_the_rest()
+            refuse(original)

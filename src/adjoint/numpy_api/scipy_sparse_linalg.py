@@ -11,7 +11,7 @@ import scipy.sparse.linalg
 from adjoint.dispatch import any_active, no_rule, plain
 from adjoint.frontend import hooks
 from adjoint.numpy_api.creation import as_array
-from adjoint.numpy_api.scipy_linalg import refusing, register
+from adjoint.numpy_api.replaced import refuse, replace
 from adjoint.ops import linalg as la
 
 __all__ = ["spsolve"]
@@ -30,9 +30,13 @@ def spsolve(A: Any, b: Any, permc_spec: Any = None, use_umfpack: bool = True) ->
     return x[:, 0] if b.ndim == 2 and b.shape[1] == 1 else x
 
 
-register(scipy.sparse.linalg.spsolve, spsolve)
+replace(scipy.sparse.linalg.spsolve, spsolve)
 
 for _name in scipy.sparse.linalg.__all__:
     _original = getattr(scipy.sparse.linalg, _name)
-    if callable(_original) and not isinstance(_original, type) and _original not in hooks.replacements:
-        hooks.register(_original, refusing(_original))
+    if (
+        callable(_original)
+        and not isinstance(_original, type)
+        and _original not in hooks.replacements
+    ):
+        refuse(_original)

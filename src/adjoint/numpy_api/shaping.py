@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from adjoint.dispatch import plain
-from adjoint.numpy_api.creation import as_array
+from adjoint.numpy_api.creation import as_array, laid_out_like
 from adjoint.ops.registry import implements
 from adjoint.ops.structural import broadcast_to, copy, permute, reshape
 
-__all__ = ["as_shape", "moveaxis", "normalized", "ravel", "reshape_"]
+__all__ = ["as_shape", "is_fortran", "moveaxis", "normalized", "ravel", "reshape_"]
 
 
 def normalized(axis: Any, ndim: int) -> int:
@@ -43,7 +43,8 @@ def as_shape(shape: Any) -> tuple[int, ...]:
     return tuple(operator.index(n) for n in shape)
 
 
-def _is_fortran(x: Any) -> bool:
+def is_fortran(x: Any) -> bool:
+    """Tell whether the elements are in Fortran order and not in C order too."""
     flags = plain(x).flags
     return bool(flags.f_contiguous and not flags.c_contiguous)
 
@@ -59,7 +60,7 @@ def reshape_(a: Any, /, shape: Any, order: Any = "C", *, copy: bool | None = Non
         known = -math.prod(shape)
         if known and a.size % known == 0:
             shape = tuple(a.size // known if n == -1 else n for n in shape)
-    if order == "F" or (order == "A" and _is_fortran(a)):
+    if order == "F" or (order == "A" and is_fortran(a)):
         reversed_ = reshape(_reversed(a), shape=shape[::-1])
         result = _reversed(reversed_)
     else:
@@ -80,12 +81,37 @@ def _reversed(a: Any) -> Any:
 def ravel(a: Any, order: Any = "C") -> Any:
     """``np.ravel``."""
     a = as_array(a)
+    value = plain(a)
+    if order == "A":
+        order = "F" if is_fortran(a) else "C"
     if order == "K":
         # In the order of memory: the axis with the longest stride first.
-        strides = plain(a).strides
-        axes = tuple(sorted(range(a.ndim), key=lambda k: -abs(strides[k])))
+        axes = tuple(sorted(range(a.ndim), key=lambda k: -abs(value.strides[k])))
+        if not value.transpose(axes).flags.c_contiguous:
+            return reshape(a, shape=(a.size,))[_order_of_memory(value)]
         a, order = permute(a, axes=axes), "C"
-    return reshape_(a, -1, order)
+        value = plain(a)
+    contiguous = value.flags.f_contiguous if order == "F" else value.flags.c_contiguous
+    result = reshape_(a, -1, order)
+    # Where reshape can do with a view of scattered elements, ravel makes a copy.
+    return result if contiguous or plain(result).base is None else copy_of(result)
+
+
+def _order_of_memory(value: np.ndarray) -> np.ndarray:
+    """Return the indices, in C order, of the elements in the order of ``ravel("K")``.
+
+    NumPy is asked, with an array of the same strides whose elements are their own places.
+    """
+    wide = np.dtype(np.intp).itemsize
+    steps = [s // value.itemsize for s in value.strides]
+    reach = [(n - 1) * s for n, s in zip(value.shape, steps)]
+    low = -sum(r for r in reach if r < 0)
+    places = np.arange(low + sum(r for r in reach if r > 0) + 1)
+    twin = np.lib.stride_tricks.as_strided(
+        places[low:], value.shape, [s * wide for s in steps], writeable=False
+    )
+    known, first = np.unique(twin.ravel(), return_index=True)
+    return first[np.searchsorted(known, twin.ravel("K"))]
 
 
 @implements(np.transpose, storage=True)
@@ -306,7 +332,7 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
             result = np.concatenate(
                 [result[(*head, slice(-s, None))], result[(*head, slice(-s))]], k
             )
-    return copy_of(result) if result is a else result
+    return laid_out_like(copy_of(result) if result is a else result, np.empty_like(plain(a)))
 
 
 @implements(np.resize)

@@ -1,7 +1,7 @@
-"""``scipy.sparse``: constant sparse matrices times traced vectors and matrices, and solving with them.
+"""``scipy.sparse``: constant sparse matrices times traced vectors and matrices.
 
-SciPy's sparse classes ask no protocol: ``S @ x`` goes straight to C code with whatever x is. So they
-are taught: their operators hand traced operands to us, and do as before with everything else.
+SciPy's sparse classes ask no protocol: ``S @ x`` goes straight to C code with whatever x is. So
+they are taught: their operators hand traced operands to us, and do as before with everything else.
 """
 
 from __future__ import annotations

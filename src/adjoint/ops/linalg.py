@@ -93,7 +93,7 @@ def _adjugate_derivative(x: np.ndarray, e: np.ndarray) -> np.ndarray:
     return (turn * (h(vh) @ middle @ h(u))).astype(x.dtype, copy=False)
 
 
-def _eigh(x: Any, *, lower: bool = True, driver: str | None = None) -> tuple[Any, Any]:
+def _eigh(x: Any, *, lower: bool = True, driver: str | None = None) -> Any:
     if driver is not None:
         from scipy.linalg import eigh
 
@@ -115,7 +115,7 @@ def _spectral(x: Any, d: Any, slopes: Any, *, lower: bool = True) -> Any:
     return (v * d[..., None, :]) @ v.swapaxes(-1, -2).conj()
 
 
-def _sparse_solve(b: np.ndarray, *, factor: Any, dtype: np.dtype, trans: str = "N") -> np.ndarray:
+def _sparse_solve(b: Any, *, factor: Any, dtype: np.dtype, trans: str = "N") -> np.ndarray:
     own = factor.L.dtype
     if b.dtype.kind == "c" and own.kind != "c":
         real = factor.solve(np.ascontiguousarray(b.real, own), trans)
@@ -165,7 +165,7 @@ eigh_subset = primitive("eigh_subset", _eigh_subset, "x", results=True)
 eig = primitive("eig", lambda x: tuple(np.linalg.eig(x)), "x", results=True)
 
 spectral = primitive("spectral", _spectral, "x", "d", "slopes")
-"""v diag(d) vᴴ of the eigenvectors v of the Hermitian x, where d is a function of its eigenvalues w.
+"""v diag(d) vᴴ of the eigenvectors v of the Hermitian x, where d is a function of its eigenvalues.
 
 The derivative with respect to x is the part through v alone: d is an operand of its own. ``slopes``
 holds the divided differences of d between (nearly) equal eigenvalues and NaN between others."""
@@ -174,5 +174,5 @@ sparse_matmul = primitive("sparse_matmul", lambda x, *, matrix: matrix @ x, "x")
 """A constant matrix of ``scipy.sparse`` times a vector or matrix."""
 
 sparse_solve = primitive("sparse_solve", _sparse_solve, "b")
-"""Solve with the factors that `scipy.sparse.linalg.splu` made of a constant matrix; with ``trans="T"``
-with the transposed matrix."""
+"""Solve with the factors that `scipy.sparse.linalg.splu` made of a constant matrix; with
+``trans="T"`` with the transposed matrix."""

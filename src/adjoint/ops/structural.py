@@ -98,6 +98,9 @@ def unbroadcast(x: Any, shape: tuple[int, ...]) -> Any:
     if have == shape:
         return x
     lead = len(have) - len(shape)
+    if lead < 0:  # a store drops leading axes of length one: a[0] = [[1, 2, 3]]
+        x = reshape(x, shape=(1,) * -lead + tuple(have))
+        return unbroadcast(x, shape)
     axes = (
         *range(lead),
         *(k + lead for k, n in enumerate(shape) if n == 1 and have[k + lead] != 1),

@@ -142,7 +142,9 @@ general(la.solve_triangular, jvp=_triangular_jvp, vjp=_triangular_vjp)
 
 
 def _trace_of_product(x: Any, y: Any) -> Any:
-    return st.reduce_sum(x * transposed(y), axis=(len(x.shape) - 2, len(x.shape) - 1))[..., None, None]
+    return st.reduce_sum(x * transposed(y), axis=(len(x.shape) - 2, len(x.shape) - 1))[
+        ..., None, None
+    ]
 
 
 def _third_derivative(x_dot: Any, e_dot: Any, x: Any, e: Any) -> Any:

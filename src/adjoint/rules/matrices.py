@@ -97,4 +97,4 @@ def is_absent(ct: Any) -> bool:
     The walk then gives zeros that take no memory, which differ in that from a cotangent that
     happens to vanish.
     """
-    return type(ct) is np.ndarray and ct.size > 1 and not any(ct.strides) and not ct.flat[0]
+    return type(ct) is np.ndarray and ct.size > 0 and not any(ct.strides) and not ct.flat[0]

@@ -23,7 +23,6 @@ from adjoint.ops.registry import Traced
 from adjoint.rules.derive import general
 from adjoint.rules.matrices import strictly_lower, transposed, triangle
 
-
 _NOT_AT_SINGULAR = ("sqrtm", "logm", "signm", "fractional_matrix_power")
 
 
@@ -38,7 +37,10 @@ def _frechet(x: Any, e: Any, name: str, power: Any) -> Any:
         if largest == 0 or not np.isfinite(largest):
             return e
         size = largest
-    top = st.concatenate(x, e / size if size != 1.0 else e, axis=-1)
+    scaled: Any = e
+    if size != 1.0:
+        scaled = scaled / size
+    top = st.concatenate(x, scaled, axis=-1)
     bottom = st.concatenate(np.zeros(x.shape, x.dtype), x, axis=-1)
     params: dict[str, Any] = {"name": name} if power is None else {"name": name, "power": power}
     part = mf.matrix_function(st.concatenate(top, bottom, axis=-2), **params)[..., :n, n:]
@@ -49,8 +51,8 @@ def _frechet(x: Any, e: Any, name: str, power: Any) -> Any:
 
 def _undefined(name: str) -> UndefinedDerivativeError:
     return UndefinedDerivativeError(
-        f"scipy.linalg.{name} has no derivative at this matrix: it is singular (to rounding), or has "
-        "an eigenvalue where the function jumps"
+        f"scipy.linalg.{name} has no derivative at this matrix: it is singular (to rounding), or "
+        "has an eigenvalue where the function jumps"
     )
 
 

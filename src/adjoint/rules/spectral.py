@@ -1,7 +1,8 @@
 """Derivatives of eigenvalues and eigenvectors.
 
-The eigenvectors of a Hermitian matrix are differentiated in the gauge vᴴ dv = 0, those of a general
-one as LAPACK normalises them: of length 1, and where they are complex with a real largest component.
+The eigenvectors of a Hermitian matrix are differentiated in the gauge vᴴ dv = 0, those of a
+general one as LAPACK normalises them: of length 1, and where they are complex with a real largest
+component.
 """
 
 from __future__ import annotations
@@ -31,12 +32,13 @@ from adjoint.rules.matrices import (
 
 def _error() -> UndefinedDerivativeError:
     return UndefinedDerivativeError(
-        "eigenvectors have no derivative where eigenvalues are repeated (to rounding). What has one "
-        "is a function of the whole matrix, v diag(h(w)) vᴴ, with h(w) computed from nothing but w, "
-        "and equal where w is. Written with all of v as (v * h(w)) @ v.T, (v / h(w)) @ v.T, "
-        "v @ np.diag(h(w)) @ v.T or v @ (h(w)[:, None] * v.T) (v.conj().T if complex) it is "
-        "recognised, and has a first derivative. The eigenvalues alone have one too "
-        "(np.linalg.eigvalsh); for some of the eigenvectors, apart from the repeated ones, use "
+        "eigenvectors have no derivative where eigenvalues are repeated (to rounding). What has "
+        "one is a function of the whole matrix, v diag(h(w)) vᴴ, with h(w) computed from w and "
+        "not otherwise from the matrix, and equal where w is. Written with all of v as "
+        "(v * h(w)) @ v.T, (v / h(w)) @ v.T, v @ np.diag(h(w)) @ v.T or "
+        "v @ (h(w)[:, None] * v.T) (v.conj().T if complex) it is recognised, and has a first "
+        "derivative. The eigenvalues alone have one too (np.linalg.eigvalsh); for some of the "
+        "eigenvectors, apart from the repeated ones, use "
         "scipy.linalg.eigh(a, subset_by_index=[first, last])."
     )
 
@@ -75,7 +77,7 @@ general(la.eigh, jvp=_eigh_jvp, vjp=_eigh_vjp)
 
 
 def _subset(x: Any, first: int, count: int, lower: Any) -> Any:
-    """Return all eigenvectors, 1/(w_j − w_i) for the chosen j, and whether a chosen w is repeated."""
+    """Return all eigenvectors, 1/(w_j − w_i) for chosen j, and whether a chosen w is repeated."""
     w, v = la.eigh(x, lower=lower is not False)
     gaps, same = reciprocal_gaps(w)
     chosen = slice(first, first + count)

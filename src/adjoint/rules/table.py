@@ -1,5 +1,19 @@
 """All rows of the derivative table. Importing this module gives every operation its rule."""
 
-from adjoint.rules import complex, elementwise, factorizations, fft, indexing, linalg, matrix_functions, order, products, reduction, scan, spectral, structural
+from adjoint.rules import (
+    complex,
+    elementwise,
+    factorizations,
+    fft,
+    indexing,
+    linalg,
+    matrix_functions,
+    order,
+    products,
+    reduction,
+    scan,
+    spectral,
+    structural,
+)
 
 __all__ = ["complex", "elementwise", "factorizations", "fft", "indexing", "linalg", "matrix_functions", "order", "products", "reduction", "scan", "spectral", "structural"]

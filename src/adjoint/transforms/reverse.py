@@ -85,7 +85,7 @@ def reverse_walk(nodes: list[Node], bars: Bars) -> Bars:
                     held += g
                 else:
                     bars[operand] = held + g
-                    owned.add(operand)
+                    (owned.add if operand.shape else owned.discard)(operand)  # as in _add
             continue
         pulls = rule.pulls
         if pulls is None:
@@ -144,7 +144,8 @@ def _add(bars: Bars, owned: set[Node], operand: Node, g: Any, node: Node) -> Non
         held += g
     else:
         bars[operand] = held + g
-        owned.add(operand)
+        # The sum of 0-d arrays is a scalar, which cannot be changed in place.
+        (owned.add if operand.shape else owned.discard)(operand)
 
 
 def _add_part(bars: Bars, owned: set[Node], operand: Node, path: Path, value: Any) -> None:
