@@ -21,7 +21,7 @@ NO_RULE: dict[str, str] = {}
 """Operations without a derivative rule: name -> why they need none."""
 
 NO_CASE: dict[str, str] = {
-    "project": "takes apart the results of an operation that has several; every case of one uses it",
+    "project": "takes apart the results of an operation that has several",
     "sech2": "appears in the derivative of tanh; its own is checked in the second order of tanh",
 }
 """Operations that no case reaches in the forward sweep: name -> where they are checked instead."""

@@ -20,6 +20,8 @@ reverse against forward, and (every other one) forward over reverse against diff
 over reverse against that.
 """
 
+# ruff: noqa: E501 (a row of a table is a line)
+
 from __future__ import annotations
 
 import itertools
@@ -139,13 +141,8 @@ class Writer:
             line, new = self.simple()
             self.accept([line], new)
             return
-        head = self.one(
-            [
-                "for k in range(3):",
-                "for k in range(2):",
-                f"if above({self.name()}, {self.one(['0.1', '-0.3', '0.7'])}):",
-            ]
-        )
+        branch = f"if above({self.name()}, {self.one(['0.1', '-0.3', '0.7'])}):"
+        head = self.one(["for k in range(3):", "for k in range(2):", branch])
         inner = []
         for _ in range(2):
             line, new = self.simple()

@@ -1,4 +1,4 @@
-"""Programs as a scientist writes them: factorisations, solvers, integrators, filters, recursions."""
+"""Programs as a scientist writes them: factorisations, solvers, integrators, filters."""
 
 import numpy as np
 

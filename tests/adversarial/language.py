@@ -219,7 +219,7 @@ def context_manager(x):
     with v as inside:
         inside[0] = 100.0
         inside.data *= x[1]
-        raise_it = 1 / 0
+        inside.data[0] = 1 / 0
     return v.data * x
 
 
@@ -505,7 +505,7 @@ def loop_variable_rebinds_array(x):
 @program(V)
 def assert_print_and_format(x):
     loss = np.sum(x**2)
-    text = f"{loss:.3f} {x} {loss!r}" + str(x[0]) + "%g" % 1.0
+    text = f"{loss:.3f} {x} {loss!r}" + str(x[0]) + "%g" % 1.0  # noqa: UP031
     assert isinstance(text, str) and loss > 0, text
     return loss
 

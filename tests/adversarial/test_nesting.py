@@ -149,7 +149,7 @@ def test_hessian_by_every_nesting(hessian):
 @pytest.mark.parametrize("inner", MODES)
 @pytest.mark.parametrize("outer", MODES)
 def test_outer_array_mutated_inside_inner_derivative(outer, inner):
-    """Right, or refused: what the inner derivative stores into an outer array outlives its trace."""
+    """Right, or refused: what is stored into an outer array outlives the inner trace."""
     D, d = MODES[outer], MODES[inner]
 
     def f(x):

@@ -1,4 +1,4 @@
-"""Every program of the tables: its value, its derivatives in every mode, its arguments untouched."""
+"""Every program of the tables: value, derivatives in every mode, arguments untouched."""
 
 import copy
 import dataclasses

@@ -3,9 +3,10 @@
 A plain array (a work buffer made outside, an array of integers or booleans, an index) that a rule
 needs is saved as it is, without a copy. Rewritten code tells us before it stores into a plain array
 (`release_plain`), and what is saved of that memory is copied then. So recording costs nothing for
-it, and programs that change no plain arrays pay nothing at all. A function that cannot be rewritten
-tells us nothing: there everything is copied when it is saved (`copy_at_once`). What outlives the call (`vjp`,
-`linearize`) gets copies of its own (`own_saved`), since the caller's code does not tell us.
+it, and programs that change no plain arrays pay nothing at all. A function that cannot be
+rewritten tells us nothing: there everything is copied when it is saved (`copy_at_once`). What
+outlives the call (`vjp`, `linearize`) gets copies of its own (`own_saved`), since the caller's code
+does not tell us either.
 """
 
 from __future__ import annotations

@@ -110,9 +110,9 @@ def read_through(view: View, index: Any) -> Any:
     if meta is None:
         return value
     node = Node(read, (base._node,), {"path": path}, None, *meta)
-    base._tape.append(node)  # type: ignore[union-attr]
-    if base._tape.observe is not None:  # type: ignore[union-attr]
-        base._tape.observe(node, (base._value,), value)  # type: ignore[union-attr]
+    base._tape.append(node)
+    if base._tape.observe is not None:
+        base._tape.observe(node, (base._value,), value)
     array = Recorded._class(value, base._tape, node)
     _note_view(read, {"path": path}, base, base._value, array)
     return array

@@ -45,8 +45,6 @@ LAZY.update({
     "scipy.stats": "adjoint.numpy_api.stats",
 })  # fmt: skip
 
-__all__ = ["constants", "creation", "reductions", "shaping"]
-
 shortcuts.shorten()
 
 from adjoint.numpy_api import writers  # noqa: E402, F401  (goes around what is registered so far)

@@ -96,7 +96,7 @@ def array(
         options: Any = {"ndmax": ndmax} if ndmax else {}
         result = np.array(
             object, dtype, copy=copy, order=order, subok=subok, ndmin=ndmin, **options
-        )  # type: ignore[call-overload]
+        )
         return _adopted(result, object)
     if isinstance(object, Recorded):
         number = not isinstance(plain(object), np.ndarray)
