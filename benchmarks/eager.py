@@ -21,9 +21,9 @@ from typing import Any
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
-import numpy as np
+import numpy as np  # noqa: E402  (after the number of threads is set)
 
-import adjoint as ad
+import adjoint as ad  # noqa: E402
 
 try:
     import torch
@@ -208,7 +208,11 @@ def stores(rounds: int) -> None:
     print("\nFilling an array of n elements in a loop, forward and reverse (µs an element)")
     g = ad.grad(fill)
     for n in (1_000, 4_000, 16_000, 64_000):
-        show(f"n = {n}", sample({"adjoint": lambda n=n: g(0.999, n)}, max(2, rounds // 4), 1), 1e6 / n)
+        show(
+            f"n = {n}",
+            sample({"adjoint": lambda n=n: g(0.999, n)}, max(2, rounds // 4), 1),
+            1e6 / n,
+        )
 
 
 def show(name: str, seconds: dict[str, float], unit: float) -> None:
@@ -228,7 +232,11 @@ def imports() -> None:
     def cost(statement: str) -> float:
         code = f"import time; t = time.perf_counter(); {statement}; print(time.perf_counter() - t)"
         done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment,
         )
         return float(done.stdout)
 
@@ -237,16 +245,22 @@ def imports() -> None:
     ours = [cost("import numpy; t = time.perf_counter(); import adjoint") for _ in range(7)]
     print(
         f"\nimport numpy {min(times) * 1e3:.0f} ms (median {statistics.median(times) * 1e3:.0f}); "
-        f"import adjoint after it {min(ours) * 1e3:.0f} ms (median {statistics.median(ours) * 1e3:.0f})"
+        f"import adjoint after it {min(ours) * 1e3:.0f} ms "
+        f"(median {statistics.median(ours) * 1e3:.0f})"
     )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="fewer repetitions")
     rounds = 10 if parser.parse_args().quick else 60
     missing = [n for n, m in (("torch", torch), ("autograd", autograd)) if m is None]
-    print(f"numpy {np.__version__}, adjoint {ad.__version__}" + (f", torch {torch.__version__}" if torch else ""))
+    print(
+        f"numpy {np.__version__}, adjoint {ad.__version__}"
+        + (f", torch {torch.__version__}" if torch else "")
+    )
     if missing:
         print("not installed, left out:", ", ".join(missing))
     per_operation(rounds)

@@ -43,7 +43,9 @@ def _close(got: Any, want: Any, rtol: float, what: str, scale: float | None = No
     got, want = np.asarray(got), np.asarray(want)
     assert got.shape == want.shape, f"{what}: shape {got.shape} instead of {want.shape}"
     size = np.max(np.abs(want), initial=0.0) if scale is None else scale
-    np.testing.assert_allclose(got, want, rtol=rtol, atol=rtol * max(1.0, float(size)), err_msg=what)
+    np.testing.assert_allclose(
+        got, want, rtol=rtol, atol=rtol * max(1.0, float(size)), err_msg=what
+    )
 
 
 def differences(f: Callable[[float], Arrays], h: float) -> Arrays:
@@ -52,9 +54,7 @@ def differences(f: Callable[[float], Arrays], h: float) -> Arrays:
     total: Arrays | None = None
     for k, w in weights.items():
         plus, minus = f(k * h), f(-k * h)
-        terms = [
-            w * (np.asarray(p) - np.asarray(m)) / h for p, m in zip(plus, minus, strict=True)
-        ]
+        terms = [w * (np.asarray(p) - np.asarray(m)) / h for p, m in zip(plus, minus, strict=True)]
         total = terms if total is None else [a + b for a, b in zip(total, terms, strict=True)]
     assert total is not None
     return total
@@ -110,7 +110,9 @@ def check_first_order(case: Case) -> None:
     for bar, x in zip(bars, p.point, strict=True):
         assert np.shape(bar) == np.shape(x), "a cotangent has another shape than its argument"
         assert np.asarray(bar).dtype == np.asarray(x).dtype
-    scale = sum(float(np.sum(np.abs(np.asarray(c) * np.asarray(d)))) for c, d in zip(ct, dots, strict=True))
+    scale = sum(
+        float(np.sum(np.abs(np.asarray(c) * np.asarray(d)))) for c, d in zip(ct, dots, strict=True)
+    )
     narrow = any(np.asarray(v).dtype in (np.float32, np.complex64) for v in plain)
     strict = 1e-6 if narrow else 1e-10
     _close(_inner(list(bars), t), _inner(ct, list(dots)), strict, "vjp against jvp", scale)
@@ -162,7 +164,10 @@ def check_second_order(case: Case) -> None:
     _, pullback = ad.vjp(gradient, *p.point)
     w = [_random_like(p.rng, x) for x in p.point]
     reverse_reverse = pullback(tuple(w))
-    scale = sum(float(np.sum(np.abs(np.asarray(a) * np.asarray(b)))) for a, b in zip(w, forward_reverse, strict=True))
+    scale = sum(
+        float(np.sum(np.abs(np.asarray(a) * np.asarray(b))))
+        for a, b in zip(w, forward_reverse, strict=True)
+    )
     _close(
         _inner(list(reverse_reverse), t), _inner(w, list(forward_reverse)), 1e-8,
         "reverse over reverse against forward over reverse", scale,
@@ -178,14 +183,18 @@ def check_float32(case: Case) -> None:
     fn = ad_ready(p)
     narrow = {"f": np.float32, "c": np.complex64}
     point32 = [np.asarray(x, narrow[np.asarray(x).dtype.kind])[()] for x in p.point]
-    point64 = [np.asarray(x, np.complex128 if np.iscomplexobj(x) else np.float64)[()] for x in point32]
+    point64 = [
+        np.asarray(x, np.complex128 if np.iscomplexobj(x) else np.float64)[()] for x in point32
+    ]
     values32, pull32 = ad.vjp(fn, *point32)
     values64, pull64 = ad.vjp(fn, *point64)
     plain32 = p.inexact(*point32)
     for got, want in zip(values32, plain32, strict=True):
         assert np.asarray(got).dtype == np.asarray(want).dtype, "another dtype than NumPy gives"
     ct = [_random_like(p.rng, v) for v in values64]
-    bars32 = pull32(tuple(np.asarray(c, np.asarray(v).dtype)[()] for c, v in zip(ct, values32, strict=True)))
+    bars32 = pull32(
+        tuple(np.asarray(c, np.asarray(v).dtype)[()] for c, v in zip(ct, values32, strict=True))
+    )
     bars64 = pull64(tuple(ct))
     for got, want, x in zip(bars32, bars64, point32, strict=True):
         assert np.asarray(got).dtype == x.dtype, "the gradient is not in single precision"

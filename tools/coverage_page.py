@@ -1,4 +1,4 @@
-"""Write docs/coverage.md: every public function of NumPy and SciPy's dense areas, and its derivative.
+"""Write docs/coverage.md: what becomes of each public function of NumPy and SciPy's dense areas.
 
     python tools/coverage_page.py            # writes the page
     python tools/coverage_page.py --check    # fails if the page is not up to date
@@ -89,7 +89,11 @@ def functions_of(module: Any) -> dict[str, Any]:
     found = {}
     for name in sorted(set(names)):
         value = getattr(module, name, None)
-        if name.startswith("_") or isinstance(value, (types.ModuleType, type)) or not callable(value):
+        if (
+            name.startswith("_")
+            or isinstance(value, (types.ModuleType, type))
+            or not callable(value)
+        ):
             continue
         if name in ALIASES.get(module.__name__, ()):
             continue
@@ -122,11 +126,11 @@ def page() -> str:
         "",
         "<!-- Written by tools/coverage_page.py; a test keeps it up to date. -->",
         "",
-        "What becomes of each public function when an argument of it is traced. *Differentiable*: it "
-        "has derivatives of every mode and order (with the limits that its docstring or "
-        "[limits](limits.md) names). *Constant*: its result has no derivative by nature (a shape, an "
-        "index, a truth value, a file), or the derivative is zero wherever it exists. *Refused*: it "
-        "raises `NoRuleError`, which shows how to give it a rule.",
+        "What becomes of each public function when an argument of it is traced. *Differentiable*: "
+        "it has derivatives of every mode and order (with the limits that its docstring or "
+        "[limits](limits.md) names). *Constant*: its result has no derivative by nature (a shape, "
+        "an index, a truth value, a file), or the derivative is zero wherever it exists. "
+        "*Refused*: it raises `NoRuleError`, which shows how to give it a rule.",
         "",
     ]
     for module in AREAS:
@@ -142,7 +146,9 @@ def page() -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--check", action="store_true", help="compare instead of writing")
     text = page()
     if parser.parse_args().check:

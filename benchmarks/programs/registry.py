@@ -73,8 +73,7 @@ def floating_results(result: Any) -> tuple[Any, ...]:
     return tuple(
         y
         for y in results
-        if isinstance(y, float)
-        or (isinstance(y, (np.ndarray, np.generic)) and y.dtype.kind == "f")
+        if isinstance(y, float) or (isinstance(y, (np.ndarray, np.generic)) and y.dtype.kind == "f")
     )
 
 

@@ -489,8 +489,8 @@ def _no_attribute(value: Any, name: str) -> NoReturn:
 
 def _lost(what: str) -> NoReturn:
     raise TracingError(
-        f"{what} would drop the derivative of a traced value. In functions whose source adjoint can "
-        "read, float(x) and np.asarray(x) keep it; C code and functions without source cannot. "
+        f"{what} would drop the derivative of a traced value. In functions whose source adjoint "
+        "can read, float(x) and np.asarray(x) keep it; C code and functions without source cannot. "
         "If a constant is meant, use ad.stop_gradient(x); to differentiate through this code, give "
         "it a rule with @ad.custom_vjp or @ad.custom_jvp."
     )

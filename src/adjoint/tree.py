@@ -116,5 +116,3 @@ def leaves_with_names(tree: Any) -> list[tuple[str, Any]]:
     accessors = optree.treespec_accessors(spec)
     paths = [accessor.codify("") if len(accessor) else "" for accessor in accessors]
     return list(zip(paths, leaves, strict=True))
-
-

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+import adjoint as ad
 from tests.cases import case
 
 rng = np.random.default_rng(7)
@@ -40,6 +41,14 @@ def phased(v):
     return v[..., :, None, :] * v[..., None, :, :].conj()
 
 
+REPEATED = np.diag([1.0, 1.0, 2.0])
+
+
+def exponential(x):
+    w, v = np.linalg.eigh((x + x.T) / 2)
+    return (v * np.exp(w)) @ v.T
+
+
 CASES = [
     case("matmul stacks", lambda x, y: x @ y, STACK, A),
     case("matmul vector stack", lambda x, y: x @ y, V, STACK),
@@ -74,6 +83,8 @@ CASES = [
     ),
     case("tensorinv", lambda a: np.linalg.tensorinv(a, ind=1), C.reshape(4, 2, 2)),
     case("det", np.linalg.det, A),
+    case("cofactors", lambda x: ad.grad(np.linalg.det)(x), A),
+    case("function of a matrix with repeated eigenvalues", exponential, REPEATED, order=1),
     case("det complex stack", np.linalg.det, np.stack([Z, Z.T + 1])),
     case("det of rank n-1", np.linalg.det, SINGULAR),
     case("det of rank n-2", np.linalg.det, RANK1),

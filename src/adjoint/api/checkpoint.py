@@ -65,7 +65,9 @@ def checkpoint(fun: Callable) -> Callable[..., Any]:
                 return resolve(fun)(*positional, **named)
 
             def push(tangents: Any, node: Node) -> Any:
-                filled = [zeros_like(values[k]) if tangents[k] is None else tangents[k] for k in active]
+                filled = [
+                    zeros_like(values[k]) if tangents[k] is None else tangents[k] for k in active
+                ]
                 return tuple(tree.flatten(jvp(of_active, primals, filled)[1])[0])
 
             def pull(cts: Any, node: Node) -> list[Any]:

@@ -94,7 +94,9 @@ def _check(
         def next_forward(*xs: Any) -> Any:
             return jvp(f, xs, tangents)[1]
 
-        _check(next_forward, args, order - 1, modes, atol, rtol, eps, rng, path + " of forward mode")
+        _check(
+            next_forward, args, order - 1, modes, atol, rtol, eps, rng, path + " of forward mode"
+        )
     if "rev" in modes:
         cotangents = tree.map_leaves(lambda y: _random(rng, y), result)
         bars = vjp(f, *args)[1](cotangents)
@@ -111,7 +113,9 @@ def _check(
         def next_reverse(*xs: Any) -> Any:
             return vjp(f, *xs)[1](cotangents)
 
-        _check(next_reverse, args, order - 1, modes, atol, rtol, eps, rng, path + " of reverse mode")
+        _check(
+            next_reverse, args, order - 1, modes, atol, rtol, eps, rng, path + " of reverse mode"
+        )
 
 
 def _random(rng: np.random.Generator, x: Any) -> Any:

@@ -129,8 +129,8 @@ def matching_leaves(bars: Any, arguments: list[Any], name: str, what: str) -> li
         for g, w in zip(got, wanted, strict=True):
             if np.shape(plain(g)) != np.shape(plain(w)):
                 raise RuleError(
-                    f"{what} of {name} returned shape {np.shape(plain(g))} for an argument of shape "
-                    f"{np.shape(plain(w))}"
+                    f"{what} of {name} returned shape {np.shape(plain(g))} for an argument of "
+                    f"shape {np.shape(plain(w))}"
                 )
             leaves.append(g.copy() if type(g) is np.ndarray else _as_array(g))
     return leaves

@@ -273,15 +273,15 @@ def _linearized(fun: Callable, primals: Sequence[Any], has_aux: bool) -> tuple[T
             raise InputError(
                 f"the tangents have the structure {spec}, but the primals {trace.spec}"
             )
-        seeds = [
-            seed_like(p, t, "a tangent") for p, t in zip(primal_leaves, leaves, strict=True)
-        ]
+        seeds = [seed_like(p, t, "a tangent") for p, t in zip(primal_leaves, leaves, strict=True)]
         return tree.unflatten(trace.out_spec, push_forward(trace, seeds))
 
     return trace, push
 
 
-def jvp(fun: Callable, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
+def jvp(
+    fun: Callable, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
+) -> Any:
     """Evaluate ``fun`` and push a tangent forward through it.
 
     Parameters

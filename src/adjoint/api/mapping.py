@@ -23,7 +23,9 @@ def _axes_of(axes: Any, values: Any, what: str) -> list[Any]:
     if axes is None or isinstance(axes, int):
         return [axes] * len(tree.flatten(values)[0])
     if isinstance(values, dict):
-        children = [(axes[key], values[key]) for key in sorted(values)] if isinstance(axes, dict) else None
+        children = (
+            [(axes[key], values[key]) for key in sorted(values)] if isinstance(axes, dict) else None
+        )
     elif isinstance(values, (list, tuple)) and isinstance(axes, (list, tuple)):
         children = list(zip(axes, values, strict=True)) if len(axes) == len(values) else None
     else:
@@ -93,8 +95,8 @@ def vmap(fun: Callable, in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., An
             results.append(tree.flatten(result))
         if not results:
             raise InputError(
-                f"vmap of {name_of(fun)} over an axis of length 0: with no example there is nothing "
-                "that tells the shapes of the results"
+                f"vmap of {name_of(fun)} over an axis of length 0: with no example there is "
+                "nothing that tells the shapes of the results"
             )
         out_spec = results[0][1]
         if any(s != out_spec for _, s in results):

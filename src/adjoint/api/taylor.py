@@ -1,7 +1,7 @@
 """Taylor coefficients along a curve: every order at once, without nesting derivatives.
 
-With x(t) = Σ x_k tᵏ and y = f(x), dy/dt is the jvp of f with the tangent dx/dt, itself a function of
-t. Evaluated on truncated power series, the forward rule of an operation therefore gives its Taylor
+With x(t) = Σ x_k tᵏ and y = f(x), dy/dt is the jvp of f with the tangent dx/dt, itself a function
+of t. Evaluated on truncated power series, the forward rule of an operation therefore gives its Taylor
 rule: coefficient k of y needs coefficients below k of what the rule uses. Sums, products, quotients
 and linear operations have their well-known recurrences (Griewank & Walther, *Evaluating
 Derivatives*, 2nd ed., chapter 13). The cost grows with the square of the order, or its cube.
@@ -181,7 +181,8 @@ def _quotient(x: Any, y: Series, value: Any, order: int) -> Series:
 
 def _node(op: Op, args: Sequence[Any], params: dict[str, Any], value: Any, out: Any) -> Node:
     inputs = tuple(
-        Node(None, (), None, None, a.shape, a.dtype) if isinstance(a, Series) else None for a in args
+        Node(None, (), None, None, a.shape, a.dtype) if isinstance(a, Series) else None
+        for a in args
     )
     shapes_only = op.variadic and 0 not in op.rule.needs[0]
     saved = [np.shape(_value(a)) for a in args] if shapes_only else [*args, out]
@@ -207,7 +208,9 @@ def _linear(op: Op, args: Any, params: dict[str, Any], value: Any, order: int) -
 
 def _derivative_of(x: Any, order: int) -> Any:
     """Return dx/dt to the given order; None for a constant."""
-    return Series([(j + 1) * x.c[j + 1] for j in range(order + 1)]) if isinstance(x, Series) else None
+    return (
+        Series([(j + 1) * x.c[j + 1] for j in range(order + 1)]) if isinstance(x, Series) else None
+    )
 
 
 def _cut(x: Any, order: int) -> Any:
@@ -266,15 +269,16 @@ def taylor(fun: Callable, primals: Sequence[Any], series: Sequence[Any]) -> tupl
     primals : tuple or list of pytree
         x₀, one entry an argument.
     series : tuple or list of list
-        For each argument the coefficients [x₁, …, x_K] of the curve x(t) = Σ x_k tᵏ, each shaped like
-        the argument.
+        For each argument the coefficients [x₁, …, x_K] of the curve x(t) = Σ x_k tᵏ, each shaped
+        like the argument.
 
     Returns
     -------
     value : pytree
         y₀ = fun(x₀).
     coefficients : list of pytree
-        [y₁, …, y_K], where fun(x(t)) = Σ y_k tᵏ + O(t^{K+1}). The k-th derivative at t = 0 is k! y_k.
+        [y₁, …, y_K], where fun(x(t)) = Σ y_k tᵏ + O(t^{K+1}). The k-th derivative at t = 0 is
+        k! y_k.
 
     Raises
     ------
@@ -338,8 +342,7 @@ def _step(node: Node, values: Sequence[Any], result: Any, known: dict[Node, Any]
         parts = known[node.inputs[0]]  # type: ignore[index]
         return Series([c[node.params["k"]] for c in parts.c])  # type: ignore[index]
     operands = [
-        known[i] if i is not None else snapshot(v)
-        for i, v in zip(node.inputs, values, strict=True)
+        known[i] if i is not None else snapshot(v) for i, v in zip(node.inputs, values, strict=True)
     ]
     first = None if op.results else _copy(result)
     return taylor_of(op, tuple(operands), node.params or {}, first)

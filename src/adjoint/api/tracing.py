@@ -103,7 +103,8 @@ def _as_leaf(x: Any, path: str, fn: Callable) -> Any:
     ):
         raise NonDifferentiableError(
             f"{what} is {_describe(x)}: integers and booleans have no derivative. Pass "
-            "floating-point numbers (for instance np.asarray(x, float)), or leave it out of argnums."
+            "floating-point numbers (for instance np.asarray(x, float)), or leave it out of "
+            "argnums."
         )
     raise NonDifferentiableError(
         f"{what} is {_describe(x)}, not a number or an array of floating-point or complex numbers. "
@@ -136,6 +137,7 @@ def record_call(
     observe: Observer | None = None,
 ) -> Trace:
     """Call ``fn`` with the arguments at ``argnums`` as independent variables."""
+    load_if_imported("numpy.random")
     load_if_imported("scipy.sparse")  # whose operators ask no protocol, and must be taught
     tape = Tape(observe)
     selected = tuple(args[k] for k in argnums)
@@ -150,7 +152,9 @@ def record_call(
         nodes = [v._node for v in variables]
         traced = tree.unflatten(spec, variables)
         if argnums != tuple(range(len(args))):
-            given = [None if k in argnums else tree.map_leaves(_shield, a) for k, a in enumerate(args)]
+            given = [
+                None if k in argnums else tree.map_leaves(_shield, a) for k, a in enumerate(args)
+            ]
             for k, value in zip(argnums, traced, strict=True):
                 given[k] = value
             traced = given
@@ -253,4 +257,3 @@ def _linear_pullback(fn: Callable, types: list[Any]) -> Callable[[Any], list[Any
 
 
 linear_pullback.append(_linear_pullback)
-

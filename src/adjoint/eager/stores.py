@@ -54,7 +54,10 @@ def store(x: Recorded, path: Path, value: Any, op: Op = update) -> None:
     if value_tape is not None and (tape is None or value_tape.level > tape.level):
         tape = value_tape
     if tape is None:
-        if root._cell:
+        if root._cell is None:  # the caller's own array
+            root._value = root._value.copy(order="K")
+            root._cell = []
+        elif root._cell:
             release(root, _region(root, path))
         _write(root._value, path, value, op)
         return
@@ -89,7 +92,10 @@ def _is_same_part(value: Recorded, root: Recorded, path: Path) -> bool:
     if type(cell) is not View or cell.base is not root or len(cell.path) != len(path):
         return False
     return all(
-        a[0] == b[0] and type(a[1]) is type(b[1]) and not isinstance(a[1], np.ndarray) and a[1] == b[1]
+        a[0] == b[0]
+        and type(a[1]) is type(b[1])
+        and not isinstance(a[1], np.ndarray)
+        and a[1] == b[1]
         for a, b in zip(cell.path, path, strict=True)
         if a is not b
     )

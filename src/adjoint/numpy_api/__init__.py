@@ -36,6 +36,7 @@ from adjoint.ops.registry import LAZY
 
 LAZY.update({
     "numpy.fft": "adjoint.numpy_api.fourier",
+    "numpy.random": "adjoint.numpy_api.random",
     "numpy.polynomial": "adjoint.numpy_api.polynomial_package",
     "scipy.fft": "adjoint.numpy_api.fourier_scipy",
     "scipy.linalg": "adjoint.numpy_api.scipy_matrices",
@@ -47,4 +48,4 @@ LAZY.update({
 
 shortcuts.shorten()
 
-from adjoint.numpy_api import writers  # noqa: E402, F401  (goes around what is registered so far)
+from adjoint.numpy_api import writers  # noqa: E402  (goes around what is registered so far)

@@ -11,7 +11,5 @@ import numpy as np
 from adjoint.frontend import hooks
 from adjoint.frontend.values import writes_into_first
 
-for _fn in (
-    np.copyto, np.put, np.place, np.putmask, np.put_along_axis, np.fill_diagonal, np.random.shuffle,
-):  # fmt: skip
+for _fn in (np.copyto, np.put, np.place, np.putmask, np.put_along_axis, np.fill_diagonal):
     hooks.register(_fn, writes_into_first(hooks.replacements.get(_fn, _fn)))

@@ -56,8 +56,8 @@ class Rule:
     pulls : tuple of callable or None
         ``pulls[k](ct, node)`` is the cotangent of operand k.
     maps : tuple or None
-        For elementwise rows whose functions need at most two saved values each: what ``pulls`` does,
-        as ``(function, i, j)``, called with the cotangent and the saved values i and j. It spares
+        For elementwise rows whose functions need at most two saved values each: what ``pulls``
+        does, as ``(function, i, j)``, called with the cotangent and the saved values i and j. It spares
         the reverse walk a call.
     pull_all : callable or None
         ``pull_all(ct, node)`` is the tuple of all cotangents, where they are computed together.
@@ -151,7 +151,9 @@ def _bind(fn: Callable | None, op: Op) -> Pull | None:
     names = _names(fn)[1:]
     if not names:
         return lambda ct, node: fn(ct)
-    spots = [op.operands.index(n) if n in op.operands else -1 if n == "out" else None for n in names]
+    spots = [
+        op.operands.index(n) if n in op.operands else -1 if n == "out" else None for n in names
+    ]
     if spots[0] is not None and len(spots) == 1:
         i = spots[0]
         return lambda ct, node: fn(ct, node.saved[i])

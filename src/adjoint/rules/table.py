@@ -16,4 +16,18 @@ from adjoint.rules import (
     structural,
 )
 
-__all__ = ["complex", "elementwise", "factorizations", "fft", "indexing", "linalg", "matrix_functions", "order", "products", "reduction", "scan", "spectral", "structural"]
+__all__ = [
+    "complex",
+    "elementwise",
+    "factorizations",
+    "fft",
+    "indexing",
+    "linalg",
+    "matrix_functions",
+    "order",
+    "products",
+    "reduction",
+    "scan",
+    "spectral",
+    "structural",
+]
