@@ -71,9 +71,7 @@ def hand_simple(
     points,
 ):
     """Each point (N, 3) less the vertex it corresponds to."""
-    vertices = posed_vertices(
-        theta, parents, base_relatives, inverse_base_absolutes, rest, weights
-    )
+    vertices = posed_vertices(theta, parents, base_relatives, inverse_base_absolutes, rest, weights)
     return points - vertices[correspondences]
 
 
@@ -90,9 +88,7 @@ def hand_complicated(
     points,
 ):
     """Each point (N, 3) less the point of its triangle with the barycentric coordinates u (N, 2)."""
-    vertices = posed_vertices(
-        theta, parents, base_relatives, inverse_base_absolutes, rest, weights
-    )
+    vertices = posed_vertices(theta, parents, base_relatives, inverse_base_absolutes, rest, weights)
     a, b, c = triangles[correspondences].T
     u0, u1 = u[:, 0:1], u[:, 1:2]
     return points - (u0 * vertices[a] + u1 * vertices[b] + (1 - u0 - u1) * vertices[c])

@@ -1,4 +1,4 @@
-"""What a program of the suite is: a plain NumPy function, its inputs by size, and its scalar loss."""
+"""A program of the suite: a plain NumPy function, its inputs by size, and its scalar loss."""
 
 from __future__ import annotations
 

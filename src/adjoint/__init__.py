@@ -10,6 +10,8 @@
 array([ 1.,  4., 27.])
 """
 
+from typing import TYPE_CHECKING
+
 from adjoint import numpy_api as _numpy_api  # noqa: F401  (fills the tables of NumPy's functions)
 from adjoint._version import __version__
 from adjoint.api.checkpoint import checkpoint
@@ -22,6 +24,9 @@ from adjoint.api.returning import returning
 from adjoint.api.taylor import derivative, taylor
 from adjoint.errors import AdjointError
 from adjoint.tree import register as register_pytree_node
+
+if TYPE_CHECKING:
+    from adjoint.explain import trace
 
 __all__ = [
     "AdjointError",

@@ -80,7 +80,7 @@ class Array(Recorded):
     # -- what it is ----------------------------------------------------------------------------
 
     @property
-    def __class__(self) -> type:  # type: ignore[override]
+    def __class__(self) -> type:
         """The class of the value: code that asks takes the branch that it takes without us."""
         return type(raw(self))
 

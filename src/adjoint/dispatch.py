@@ -72,7 +72,7 @@ def _wrap(result: Any) -> Any:
     if type(result) is np.ndarray and result.dtype.kind in "fc":
         return constant(result)
     if type(result) in (tuple, list):
-        return type(result)(_wrap(r) for r in result)
+        return type(result)([_wrap(r) for r in result])
     return result
 
 

@@ -1,9 +1,9 @@
 """Taylor coefficients along a curve: every order at once, without nesting derivatives.
 
 With x(t) = Σ x_k tᵏ and y = f(x), dy/dt is the jvp of f with the tangent dx/dt, itself a function
-of t. Evaluated on truncated power series, the forward rule of an operation therefore gives its Taylor
-rule: coefficient k of y needs coefficients below k of what the rule uses. Sums, products, quotients
-and linear operations have their well-known recurrences (Griewank & Walther, *Evaluating
+of t. Evaluated on truncated power series, the forward rule of an operation therefore gives its
+Taylor rule: coefficient k of y needs coefficients below k of what the rule uses. Sums, products,
+quotients and linear operations have their well-known recurrences (Griewank & Walther, *Evaluating
 Derivatives*, 2nd ed., chapter 13). The cost grows with the square of the order, or its cube.
 """
 
@@ -339,8 +339,8 @@ def _step(node: Node, values: Sequence[Any], result: Any, known: dict[Node, Any]
     op = node.op
     assert op is not None
     if op is project_result:
-        parts = known[node.inputs[0]]  # type: ignore[index]
-        return Series([c[node.params["k"]] for c in parts.c])  # type: ignore[index]
+        parts = known[node.inputs[0]]
+        return Series([c[node.params["k"]] for c in parts.c])
     operands = [
         known[i] if i is not None else snapshot(v) for i, v in zip(node.inputs, values, strict=True)
     ]

@@ -433,7 +433,7 @@ def binary(op: Op, evaluate: Callable[[Any, Any], Any]) -> tuple[Callable, Calla
                 return apply(tape, x, y, x._value, y._value, (x._node, y._node), 3)
             if tape is None or (other is not None and other.level > tape.level):
                 xv = x._value if tape is None else x
-                return apply(other, x, y, xv, y._value, (None, y._node), 2)  # type: ignore[arg-type]
+                return apply(other, x, y, xv, y._value, (None, y._node), 2)
             yv = y._value if other is None else y
             return apply(tape, x, y, x._value, yv, (x._node, None), 1)
         if type(y) in _PLAIN or isinstance(y, _CONSTANT):

@@ -72,7 +72,8 @@ def product(x: Any, y: Any) -> Any:
     """
     if not (isinstance(x, Recorded) and isinstance(y, Recorded)):
         return None
-    current(x), current(y)
+    current(x)
+    current(y)
     tape = x._tape
     if tape is None or y._tape is not tape or x._node is None or y._node is None:
         return None

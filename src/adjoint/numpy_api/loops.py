@@ -89,7 +89,7 @@ def _call_vectorized(vectorized: Any, /, *args: Any, **kwargs: Any) -> Any:
         if otypes is None:
             raise ValueError("cannot call `vectorize` on size 0 inputs unless `otypes` is set")
         empty = tuple(np.empty(shape, kind) for kind in otypes)
-        return empty if len(otypes) > 1 else empty[0]  # type: ignore[misc]
+        return empty if len(otypes) > 1 else empty[0]
     if isinstance(results[0], tuple):
         kinds = otypes or [None] * len(results[0])
         columns = zip(*results, strict=True)

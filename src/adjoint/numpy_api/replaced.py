@@ -36,5 +36,5 @@ def refuse(fn: Any) -> None:
     def refused(*args: Any, **kwargs: Any) -> Any:
         no_rule(fn)
 
-    refused.refuses = True  # type: ignore[attr-defined]
+    refused.refuses = True
     replace(fn, refused)

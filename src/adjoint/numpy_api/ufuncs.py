@@ -110,7 +110,7 @@ def _at(ufunc: Any) -> Any:
         b = [from_nested(v) if isinstance(v, (list, tuple)) else v for v in operand]
         if ufunc in (np.add, np.subtract):
             (b,) = b
-            a._add_at((("index", indices),), b if ufunc is np.add else -b)  # type: ignore[attr-defined]
+            a._add_at((("index", indices),), b if ufunc is np.add else -b)
             return
         shape = np.shape(plain(a))
         flat = np.arange(int(np.prod(shape))).reshape(shape)[indices]

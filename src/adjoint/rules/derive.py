@@ -57,8 +57,8 @@ class Rule:
         ``pulls[k](ct, node)`` is the cotangent of operand k.
     maps : tuple or None
         For elementwise rows whose functions need at most two saved values each: what ``pulls``
-        does, as ``(function, i, j)``, called with the cotangent and the saved values i and j. It spares
-        the reverse walk a call.
+        does, as ``(function, i, j)``, called with the cotangent and the saved values i and j.
+        It spares the reverse walk a call.
     pull_all : callable or None
         ``pull_all(ct, node)`` is the tuple of all cotangents, where they are computed together.
     push : callable or None

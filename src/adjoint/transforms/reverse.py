@@ -3,8 +3,8 @@
 Last to first, each operation turns the cotangent of its result into cotangents of its operands, and
 they are added up. The walk owns the accumulators that it makes, and adds to those in place; an item
 assignment hands its accumulator on with the assigned part cleared. So reading or storing one
-element costs the same in the reverse sweep as in the program (Griewank & Walther, *Evaluating Derivatives*,
-2nd ed., section 3.3: the adjoint of an incremental statement is incremental).
+element costs the same in the reverse sweep as in the program (Griewank & Walther, *Evaluating
+Derivatives*, 2nd ed., section 3.3: the adjoint of an incremental statement is incremental).
 """
 
 from __future__ import annotations
