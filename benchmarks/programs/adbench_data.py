@@ -68,7 +68,7 @@ def random_gmm(seed: int, N: int, D: int, K: int) -> Arguments:
 
 
 def read_ba(folder: Path, name: str) -> Arguments:
-    """Return cameras, points, weights, features, camera_of and point_of; a file holds one of each."""
+    """Return the arguments of ba; a file holds one camera, point, weight and feature for all."""
     numbers = _numbers(folder / f"{name}.txt")
     n, m, p = (int(v) for v in numbers[:3])
     camera, point, weight, feature = _split(numbers[3:], (1, 11), (1, 3), (1,), (1, 2))

@@ -33,7 +33,7 @@ def project(cameras, points):
 
 
 def observation_errors(cameras, points, weights, features):
-    """The errors of p observations, each of its own camera (p, 11), point (p, 3) and weight (p,)."""
+    """The errors of p observations, each with its camera (p, 11), point (p, 3) and weight (p,)."""
     return weights[:, np.newaxis] * (project(cameras, points) - features)
 
 

@@ -87,7 +87,7 @@ def hand_complicated(
     correspondences,
     points,
 ):
-    """Each point (N, 3) less the point of its triangle with the barycentric coordinates u (N, 2)."""
+    """Each point (N, 3) less that of its triangle with the barycentric coordinates u (N, 2)."""
     vertices = posed_vertices(theta, parents, base_relatives, inverse_base_absolutes, rest, weights)
     a, b, c = triangles[correspondences].T
     u0, u1 = u[:, 0:1], u[:, 1:2]

@@ -9,6 +9,7 @@ raises instead.
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
@@ -28,6 +29,7 @@ from adjoint.ops import linalg as la
 from adjoint.ops.indexing import Path, getitem
 from adjoint.ops.registry import UFUNCS, Op
 from adjoint.ops.structural import cast, copy, permute
+from adjoint.places import library_function, line_of_frame
 from adjoint.rules import table as _table  # noqa: F401  (gives the operations their rules)
 from adjoint.tree import leaf_types
 
@@ -312,8 +314,8 @@ class Array(Recorded):
 
     def astype(self, dtype: Any, *args: Any, copy: bool = True, **kwargs: Any) -> Any:
         dtype = np.dtype(dtype)
-        if dtype.kind == "O" and is_active(self):
-            _lost("conversion to an array of objects")
+        if dtype.kind in "OV" and is_active(self):
+            _lost(f"conversion to an array of dtype {dtype}")
         if dtype.kind not in "fc":
             return raw(self).astype(dtype)
         return cast(self, dtype=dtype)
@@ -488,9 +490,13 @@ def _no_attribute(value: Any, name: str) -> NoReturn:
 
 
 def _lost(what: str) -> NoReturn:
+    frame = sys._getframe(1)
+    called, place = library_function(frame), line_of_frame(frame)
+    where = f" in {called}" if called else ""
+    where += f" (called at {place[0]}:{place[1]})" if place else ""
     raise TracingError(
-        f"{what} would drop the derivative of a traced value. In functions whose source adjoint "
-        "can read, float(x) and np.asarray(x) keep it; C code and functions without source cannot. "
+        f"{what}{where} would drop the derivative of a traced value. In functions whose source "
+        "adjoint can read, float(x) and np.asarray(x) keep it; C code and functions without source cannot. "
         "If a constant is meant, use ad.stop_gradient(x); to differentiate through this code, give "
         "it a rule with @ad.custom_vjp or @ad.custom_jvp."
     )
@@ -501,5 +507,5 @@ def _own(value: Any) -> Any:
     return Array(value, None, None, []) if value.dtype.kind in "fc" else value
 
 
-hooks.configure(own=_own, is_traced=is_active, before_store=release_plain)
+hooks.configure(own=_own, is_traced=is_active, plain=dispatch.plain, before_store=release_plain)
 leaf_types.add(Array)

@@ -206,9 +206,9 @@ MODES = {
 def seconds(work):
     best = np.inf
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()
         work()
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.process_time() - start)
     return best
 
 
@@ -219,15 +219,16 @@ def seconds(work):
     ids=lambda f: f.__name__,
 )
 def test_a_store_does_not_cost_the_array(make, mode):
+    """If a store cost the array, this would cost 300 copies of 32 MB; it costs a handful.
+
+    Processor time in units of such a copy: nothing finer is claimed, and nothing finer would hold on
+    a busy machine.
+    """
     stores = 300
     times = {}
-    for n in (1_000_000, 250_000, 2_500):
+    for n in (4_000_000, 2_500):
         f, x = make(n, stores)
         times[n] = seconds(lambda: MODES[mode](f, x))
-    for n in (1_000_000, 250_000):
-        a = np.ones(n)
-        copies = (times[n] - times[2_500]) / seconds(a.copy)
-        # A quarter of a million elements are copied inside the cache: the measure is finer there.
-        assert copies < (stores / 3 if n == 1_000_000 else stores), (
-            f"{n} elements: {copies:.0f} copies for {stores} stores"
-        )
+    a = np.ones(4_000_000)
+    copies = (times[4_000_000] - times[2_500]) / seconds(a.copy)
+    assert copies < stores / 3, f"{copies:.0f} copies for {stores} stores"

@@ -1,6 +1,11 @@
 """What the recording of a call lets in and out."""
 
+import math
+
+import numpy as np
 import pytest
+import scipy.optimize
+from numpy.testing import assert_allclose
 
 import adjoint as ad
 from adjoint.errors import EscapedValueError
@@ -26,3 +31,38 @@ def test_value_of_an_earlier_call_returned_as_it_is():
 def test_value_of_an_outer_call_may_be_returned():
     assert ad.grad(lambda x: x * ad.grad(lambda y: y + 0 * x)(2.0))(3.0) == 1.0
     assert ad.jvp(lambda x: ad.jvp(lambda y: x * x, (1.0,), (1.0,))[0], (3.0,), (1.0,))[1] == 6.0
+
+
+def test_percent_formatting_shows_the_value():
+    shown = []
+
+    def f(x):
+        shown.append("%.2f and %s" % (x[0], x[1]))  # noqa: UP031
+        return x.sum()
+
+    ad.grad(f)(np.array([1.0, 2.0]))
+    assert shown == ["1.00 and 2.0"]
+
+
+def test_generators_of_traced_numbers_reach_math():
+    gradient = ad.grad(lambda x: math.fsum(v * v for v in x) * math.prod(v for v in x))
+    assert_allclose(gradient(np.array([1.0, 2.0])), [2 * 2 + 5 * 2, 4 * 2 + 5 * 1])
+
+
+def test_a_lost_derivative_names_the_library_function_and_the_line():
+    def f(x):
+        return scipy.optimize.rosen(x)
+
+    with pytest.raises(ad.AdjointError, match=r"rosen \(called at .*test_tracing.py:\d+\)"):
+        ad.grad(f)(np.ones(3))
+
+
+def test_constant_stores_leave_the_callers_arrays_alone():
+    buffer = np.zeros(2)
+
+    def f(x, b):
+        b[0] = 5.0
+        return x * b[0]
+
+    assert ad.grad(f)(3.0, buffer) == 5.0
+    assert buffer[0] == 0.0

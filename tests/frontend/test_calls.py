@@ -83,12 +83,11 @@ def test_user_functions_all_the_way_down():
 
 
 def test_library_functions_run_as_they_are():
-    import json
+    import shutil
     import statistics
+    import textwrap
 
-    import scipy.linalg
-
-    for fn in (json.dumps, statistics.mean, np.linalg.norm, scipy.linalg.solve, np.dot, len):
+    for fn in (textwrap.dedent, statistics.mean, shutil.which, np.isscalar, len):
         assert frontend.resolve(fn) is fn
         assert frontend.resolve(fn) is fn
     assert frontend.resolve(frontend.rewrite) is frontend.rewrite

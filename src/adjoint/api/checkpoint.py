@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from adjoint import tree
-from adjoint.api.custom import innermost, node_of_call, zeros_like
+from adjoint.api.custom import innermost, node_of_call, refuse_mutation, zeros_like
 from adjoint.api.derivatives import jvp, vjp
 from adjoint.api.tracing import name_of
 from adjoint.eager.tape import type_of
@@ -49,20 +49,33 @@ def checkpoint(fun: Callable) -> Callable[..., Any]:
             return resolve(fun)(*args, **kwargs)
 
         def of_leaves(values: list[Any]) -> Any:
-            positional, named = tree.unflatten(spec, values)
-            # One level further out the same call is a checkpoint again.
-            return checkpointed(*positional, **named)
-
-        def rule_of(values: list[Any], result: Any, out_spec: tree.Structure) -> Rule:
+            if innermost(values) is not None:
+                # One level further out the same call is a checkpoint again.
+                positional, named = tree.unflatten(spec, values)
+                return checkpointed(*positional, **named)
+            # Recorded, and forgotten at once: a value that gets out other than by being returned
+            # (an attribute, an array of the caller's) is then known for what it is when it is used.
             active = [k for k, v in enumerate(values) if type_of(v) is not None]
-            primals = [values[k] for k in active]
+            return vjp(_of(values, active), *[values[k] for k in active])[0]
 
+        def _of(values: list[Any], active: list[int]) -> Callable[..., Any]:
             def of_active(*xs: Any) -> Any:
                 full = list(values)
                 for k, x in zip(active, xs, strict=True):
                     full[k] = x
                 positional, named = tree.unflatten(spec, full)
-                return resolve(fun)(*positional, **named)
+                before = [x._node for x in xs]
+                result = resolve(fun)(*positional, **named)
+                if any(x._node is not node for x, node in zip(xs, before, strict=True)):
+                    refuse_mutation(name_of(fun))
+                return result
+
+            return of_active
+
+        def rule_of(values: list[Any], result: Any, out_spec: tree.Structure) -> Rule:
+            active = [k for k, v in enumerate(values) if type_of(v) is not None]
+            primals = [values[k] for k in active]
+            of_active = _of(values, active)
 
             def push(tangents: Any, node: Node) -> Any:
                 filled = [

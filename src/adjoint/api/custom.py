@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -199,20 +199,29 @@ class CustomFunction:
         residuals: list[Any] = []
 
         def run(values: list[Any]) -> Any:
-            full = _merged(args, fixed, tree.unflatten(spec, values))
+            handed = [_handed(v) for v in values]
+            before = [v._node if isinstance(v, Recorded) else None for v in handed]
+            full = _merged(args, fixed, tree.unflatten(spec, handed))
             if self.fwd is None:
-                return resolve(self.fun)(*full)
-            pair = resolve(self.fwd)(*full)
-            if not isinstance(pair, tuple) or len(pair) != 2:
-                raise RuleError(
-                    f"the fwd of {name_of(self)} must return a pair (result, residuals)"
-                )
-            residuals.append(pair[1])
-            return pair[0]
+                result = resolve(self.fun)(*full)
+            else:
+                pair = resolve(self.fwd)(*full)
+                if not isinstance(pair, tuple) or len(pair) != 2:
+                    raise RuleError(
+                        f"the fwd of {name_of(self)} must return a pair (result, residuals)"
+                    )
+                result = pair[0]
+                residuals.append(pair[1])
+            for value, given, node in zip(values, handed, before, strict=True):
+                if _has_changed(value, given, node):
+                    refuse_mutation(name_of(self))
+            return result
 
         def rule_of(values: list[Any], result: Any, out_spec: tree.Structure) -> Rule:
             primals = tree.unflatten(spec, values)
-            push = None if self.jvp is None else self._push(constants, primals, values, spec)
+            push = None
+            if self.jvp is not None:
+                push = self._push(constants, primals, values, spec, out_spec)
             pull = None
             if self.bwd is not None:
                 pull = self._pull(constants, primals, residuals[0], out_spec)
@@ -220,24 +229,67 @@ class CustomFunction:
 
         return node_of_call(name_of(self), tape, leaves, run, rule_of)
 
-    def _push(self, constants: tuple, primals: Any, values: list[Any], spec: Any) -> Callable:
+    def _push(
+        self, constants: tuple, primals: Any, values: list[Any], spec: Any, out_spec: Any
+    ) -> Callable:
         def push(tangents: Any, node: Node) -> Any:
             filled = [
                 zeros_like(v) if t is None else t for t, v in zip(tangents, values, strict=True)
             ]
-            _, dot = resolve(self.jvp)(
+            # The rule may work in place on what it is given.
+            filled = [_handed(t) for t in filled]
+            pair = resolve(self.jvp)(
                 *constants, tuple(primals), tuple(tree.unflatten(spec, filled))
             )
-            return tuple(_as_array(d) for d in tree.flatten(dot)[0])
+            if not isinstance(pair, tuple) or len(pair) != 2:
+                raise RuleError(
+                    f"the jvp of {name_of(self)} must return a pair (result, tangent), but it "
+                    f"returned {plain(pair)!r}"
+                )
+            dots, dot_spec = tree.flatten(pair[1])
+            got = [np.shape(plain(d)) for d in dots]
+            if dot_spec != out_spec or got != list(node.shape):
+                raise RuleError(
+                    f"the jvp of {name_of(self)} returned a tangent of structure {dot_spec} and "
+                    f"shapes {got} for a result of structure {out_spec} and shapes "
+                    f"{list(node.shape)}"
+                )
+            return tuple(_as_array(d) for d in dots)
 
         return push
 
     def _pull(self, constants: tuple, primals: Any, residuals: Any, out_spec: Any) -> Callable:
         def pull(cts: Any, node: Node) -> list[Any]:
+            cts = [_handed(ct) for ct in cts]  # which the rule may work on in place
             bars = resolve(self.bwd)(*constants, residuals, tree.unflatten(out_spec, cts))
             return matching_leaves(bars, primals, name_of(self), "the bwd")
 
         return pull
+
+
+def _handed(value: Any) -> Any:
+    """Return a copy for code that may write to what it is given."""
+    if isinstance(value, Recorded):
+        return snapshot(value)
+    return value.copy(order="K") if type(value) is np.ndarray else value
+
+
+def _has_changed(value: Any, handed: Any, node: Node | None) -> bool:
+    """Tell whether the code that was handed a copy of ``value`` wrote to it."""
+    if isinstance(handed, Recorded):
+        current(handed)
+        return handed._node is not node
+    if type(value) is not np.ndarray or value.dtype.kind not in "biufc":
+        return False
+    return not np.array_equal(value, handed, equal_nan=True)
+
+
+def refuse_mutation(name: str) -> NoReturn:
+    """Refuse a function, called as one node, that writes to its argument."""
+    raise TracingError(
+        f"{name} changed an argument in place: outside of it that would have no derivative. Work "
+        "on a copy (x = x.copy()), and return what has changed."
+    )
 
 
 def zeros_like(value: Any) -> Any:

@@ -132,7 +132,7 @@ def _scalar_result(trace: Trace, fun: Callable, holomorphic: bool) -> Any:
     if len(trace.values) != 1 or np.shape(plain(trace.values[0])) != ():
         shapes = [np.shape(plain(v)) for v in trace.values]
         found = f"an array of shape {shapes[0]}" if len(shapes) == 1 else f"{len(shapes)} values"
-        hint = "None; did it forget to return?" if not shapes else found
+        hint = found if shapes else "None (did it forget to return?)"
         raise InputError(
             f"the gradient is of a scalar function, but {name} returned {hint}. Sum or weight the "
             "result to one number, or use ad.jacobian (for arrays) or ad.vjp (for a cotangent)."

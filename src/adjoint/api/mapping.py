@@ -84,10 +84,7 @@ def vmap(fun: Callable, in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., An
         one = resolve(fun)
         results = []
         for k in range(count):
-            example = [
-                x if axis is None else x[(slice(None),) * (axis % np.ndim(plain(x))) + (k,)]
-                for x, axis in zip(leaves, axes, strict=True)
-            ]
+            example = [_example(x, axis, k) for x, axis in zip(leaves, axes, strict=True)]
             result = one(
                 *tree.unflatten(spec, example[:split]),
                 **tree.unflatten(keyword_spec, example[split:]),
@@ -107,6 +104,14 @@ def vmap(fun: Callable, in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., An
         return tree.unflatten(out_spec, stacked)
 
     return mapped
+
+
+def _example(x: Any, axis: int | None, k: int) -> Any:
+    """Return the argument of example ``k``; a copy, which the function may write to."""
+    if axis is None:
+        return x
+    part = x[(slice(None),) * (axis % np.ndim(plain(x))) + (k,)]
+    return part.copy() if isinstance(part, np.ndarray) else part
 
 
 def _count(fun: Callable, leaves: list[Any], axes: list[Any]) -> int:

@@ -19,7 +19,7 @@ import numpy as np
 from adjoint import tree
 from adjoint.api.derivatives import jvp
 from adjoint.api.tracing import finish, name_of, record_call
-from adjoint.eager.recorded import snapshot
+from adjoint.eager.recorded import Recorded, snapshot
 from adjoint.eager.tape import type_of
 from adjoint.errors import InputError
 from adjoint.ir import Node
@@ -388,7 +388,7 @@ def derivative(fun: Callable, order: int = 1) -> Callable[..., Any]:
             )
         if order == 0:
             return fun(x)
-        x = x if hasattr(x, "dtype") else float(x)
+        x = x if isinstance(x, Recorded) or hasattr(x, "dtype") else float(x)
         if order == 1:
             return jvp(fun, (x,), (1.0,))[1]
         curve = [1.0] + [0.0] * (order - 1)

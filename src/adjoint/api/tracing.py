@@ -77,7 +77,12 @@ def positions(argnums: int | Sequence[int], count: int, fn: Callable) -> tuple[i
     try:
         wanted = (operator.index(argnums),)  # type: ignore[arg-type]
     except TypeError:
-        wanted = tuple(operator.index(k) for k in argnums)  # type: ignore[union-attr]
+        try:
+            wanted = tuple(operator.index(k) for k in argnums)  # type: ignore[union-attr]
+        except TypeError:
+            raise InputError(
+                f"argnums={argnums!r} is neither a position nor a sequence of positions"
+            ) from None
     for k in wanted:
         if not -count <= k < count:
             raise InputError(
@@ -85,7 +90,10 @@ def positions(argnums: int | Sequence[int], count: int, fn: Callable) -> tuple[i
                 f"{count} positional argument{'s' * (count != 1)}; arguments passed by keyword are "
                 "constants"
             )
-    return tuple(k % count for k in wanted)
+    wanted = tuple(k % count for k in wanted)
+    if len(set(wanted)) != len(wanted):
+        raise InputError(f"argnums={argnums} names an argument of {name_of(fn)} twice")
+    return wanted
 
 
 _READY = frozenset({float, np.float64, np.ndarray, Array})

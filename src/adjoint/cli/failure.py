@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from adjoint.errors import AdjointError
-from adjoint.explain.places import Place, line_of_traceback
+from adjoint.places import Place, line_of_traceback
 
 __all__ = ["Failure", "from_exception", "line_about", "place_text"]
 

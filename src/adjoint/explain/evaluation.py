@@ -22,9 +22,9 @@ from adjoint.dispatch import plain
 from adjoint.eager.tape import type_of
 from adjoint.errors import InputError
 from adjoint.explain.expressions import expression, shape_text, subscript, value_text
-from adjoint.explain.places import Place, line_of_frame
 from adjoint.explain.tables import Format, Mode, render
 from adjoint.ir import Block, Node
+from adjoint.places import Place, line_of_frame
 from adjoint.transforms.forward import forward_walk
 from adjoint.transforms.reverse import reverse_walk
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from adjoint.explain.evaluation import EvaluationTrace, Step
 from adjoint.explain.expressions import expression, number, value_text
-from adjoint.explain.places import Place
 from adjoint.ir import Node
+from adjoint.places import Place
 from adjoint.transforms.reverse import reverse_walk
 
 __all__ = ["first_in_adjoints", "first_in_tangents", "first_in_values"]

@@ -5,16 +5,16 @@ from __future__ import annotations
 import functools
 import heapq
 import itertools
+from typing import Any
 
 import numpy as np
 
-from adjoint.frontend.calls import register_higher_order
+from adjoint.frontend.calls import register, register_higher_order, resolve_argument
 
 _FUNCTIONS = [
     # function, positions and names of its function arguments
     (map, (0,), ()),
     (filter, (0,), ()),
-    (iter, (0,), ()),
     (sorted, (), ("key",)),
     (min, (), ("key",)),
     (max, (), ("key",)),
@@ -38,8 +38,16 @@ _FUNCTIONS = [
 ]
 
 
+def _iter(*args: Any) -> Any:
+    """``iter``: its first argument is a function only if there is a second."""
+    if len(args) == 2:
+        return iter(resolve_argument(args[0]), args[1])
+    return iter(*args)
+
+
 def register_all() -> None:
-    """Register every function above."""
+    """Register every function above, and ``iter``."""
+    register(iter, _iter)
     for function, positions, names in _FUNCTIONS:
         register_higher_order(function, positions, names)
 

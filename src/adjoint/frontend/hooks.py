@@ -36,6 +36,7 @@ vars(EAGER.hooks).update(
     target=values.target,
     addend=values.addend,
     written=values.written,
+    shown=values.shown,
     own=values.own,
     own_item=values.own_item,
 )

@@ -7,6 +7,7 @@ the user's text         what runs
 ``a[i] = v``            ``H.target(a)[i] = v``
 ``a[i] += v``           ``H.target(a)[i] += v``
 ``a += v``              ``a += H.addend(a, v)``
+``"%g" % x``             ``"%g" % H.shown(x)``
 ``f(x, out=a)``         ``H.resolve(f)(x, out=H.written(a))``
 ``c = A * B``           ``c = H.own(A * B)``, if `c` is stored into
 ``c = f(x)``            ``c = H.owned(f)(x)``, if `c` is stored into
@@ -133,6 +134,22 @@ class EagerTransformer(Transformer):
         if load and node.attr in self.properties and not node.attr.startswith("__"):
             name = ast.copy_location(ast.Constant(value=node.attr), node)
             return self.hook("attribute", node.value, name, at=node)
+        return node
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.BinOp:
+        self.generic_visit(node)
+        text = isinstance(node.left, ast.JoinedStr) or (
+            isinstance(node.left, ast.Constant) and isinstance(node.left.value, str)
+        )
+        if text and isinstance(node.op, ast.Mod):
+            # A tuple stays one: Python compiles some of these to what an f-string compiles to.
+            if isinstance(node.right, ast.Tuple):
+                node.right.elts = [
+                    e if isinstance(e, ast.Starred) else self.hook("shown", e, at=e)
+                    for e in node.right.elts
+                ]
+            else:
+                node.right = self.hook("shown", node.right, at=node.right)
         return node
 
     # ----------------------------------------------------------------------------------- stores

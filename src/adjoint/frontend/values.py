@@ -40,10 +40,11 @@ def _before_store(part: ndarray) -> None:
 class _Layer:
     """The functions of the layer of arrays."""
 
-    __slots__ = ("before_store", "is_traced", "own", "store_refused")
+    __slots__ = ("before_store", "is_traced", "own", "plain", "store_refused")
 
     def __init__(self) -> None:
         self.own: Callable[[Any], Any] = _own
+        self.plain: Callable[[Any], Any] = _own
         self.is_traced: Callable[[Any], bool] = _is_traced
         self.store_refused: Callable[[Any, Any, Any], None] = _store_refused
         self.before_store: Callable[[ndarray], None] = _before_store
@@ -56,6 +57,7 @@ def configure(
     *,
     own: Callable[[Any], Any] | None = None,
     is_traced: Callable[[Any], bool] | None = None,
+    plain: Callable[[Any], Any] | None = None,
     store_refused: Callable[[Any, Any, Any], None] | None = None,
     before_store: Callable[[ndarray], None] | None = None,
 ) -> dict[str, Callable[..., Any]]:
@@ -68,6 +70,8 @@ def configure(
         refers to.
     is_traced
         Whether a value is traced.
+    plain
+        Makes ordinary numbers and arrays of the traced values in a value.
     store_refused
         ``store_refused(target, index, value)`` raises the error for a traced value (or a
         container of some) stored to a plain array; `index` is None for ``target += value``.
@@ -84,6 +88,7 @@ def configure(
     given = {
         "own": own,
         "is_traced": is_traced,
+        "plain": plain,
         "store_refused": store_refused,
         "before_store": before_store,
     }
@@ -108,6 +113,11 @@ def contains_traced(value: Any) -> bool:
     if isinstance(value, dict):
         return any(map(contains_traced, value.values()))
     return False
+
+
+def shown(value: Any) -> Any:
+    """Return what ``"..." % value`` shows: numbers, which C code formats, not traced ones."""
+    return _layer.plain(value) if contains_traced(value) else value
 
 
 # --------------------------------------------------------------------------------------- stores

@@ -53,6 +53,11 @@ def to_dtype(x: Any, dtype: Any) -> Any:
         return x
     dtype = np.dtype(dtype)
     if dtype.kind not in "fc":
+        if dtype.kind == "V" and any_active(x):
+            raise TracingError(
+                f"an array of dtype {dtype} cannot carry the derivative of a traced value; use one "
+                "array a field, or a dictionary of arrays"
+            )
         return x.astype(dtype) if isinstance(x, np.ndarray) else np.asarray(plain(x)).astype(dtype)
     return x if x.dtype == dtype else cast(x, dtype=dtype)
 

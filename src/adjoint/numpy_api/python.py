@@ -180,6 +180,8 @@ def replaces(fn: Function) -> Callable[[Function], Function]:
 
     def decorate(impl: Function) -> Function:
         def call(*args: Any, **kwargs: Any) -> Any:
+            if args and isinstance(args[0], Iterator):  # which may yield traced values
+                args = (list(args[0]), *args[1:])
             for arg in args:
                 kind = type(arg)
                 if kind is Array or ((kind is list or kind is tuple) and any_active(arg)):

@@ -6,11 +6,7 @@ import functools
 import os
 from types import FrameType, TracebackType
 
-import numpy as np
-import optree
-import scipy
-
-__all__ = ["Place", "line_of_frame", "line_of_traceback"]
+__all__ = ["Place", "library_function", "line_of_frame", "line_of_traceback"]
 
 Place = tuple[str, int]
 """A file and a line in it."""
@@ -20,10 +16,9 @@ def _folder(path: str | None) -> str:
     return os.path.dirname(os.path.abspath(path or "")) + os.sep
 
 
-_PACKAGE = os.path.dirname(_folder(__file__).rstrip(os.sep)) + os.sep
+_PACKAGE = _folder(__file__)
 # Ordinary programs that the command ships; they import nothing of ours.
 _PROGRAMS = os.path.join(_PACKAGE, "cli", "programs") + os.sep
-_OURS = (_PACKAGE, *(_folder(module.__file__) for module in (np, scipy, optree)))
 _STANDARD_LIBRARY = _folder(os.__file__)
 _INSTALLED = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
 
@@ -38,7 +33,7 @@ def is_users(filename: str) -> bool:
     filename = os.path.abspath(filename)
     if filename.startswith(_PROGRAMS):
         return True
-    if filename.startswith((*_OURS, _STANDARD_LIBRARY)):
+    if filename.startswith((_PACKAGE, _STANDARD_LIBRARY)):
         return False
     return not any(part in filename for part in _INSTALLED)
 
@@ -50,6 +45,21 @@ def line_of_frame(frame: FrameType | None) -> Place | None:
             return frame.f_code.co_filename, frame.f_lineno
         frame = frame.f_back
     return None
+
+
+def library_function(frame: FrameType | None) -> str | None:
+    """Return the library's function that the user's code called on the way to ``frame``.
+
+    None if the user's code called us directly.
+    """
+    outermost = None
+    while frame is not None and not is_users(frame.f_code.co_filename):
+        if not frame.f_code.co_filename.startswith(_PACKAGE):
+            outermost = frame
+        frame = frame.f_back
+    if outermost is None:
+        return None
+    return f"{outermost.f_globals.get('__name__', '?')}.{outermost.f_code.co_qualname}"
 
 
 def line_of_traceback(traceback: TracebackType | None) -> Place | None:
