@@ -19,14 +19,13 @@ from adjoint import dispatch
 from adjoint.dispatch import is_active
 from adjoint.eager import spectral
 from adjoint.eager.borrowed import release_plain
-from adjoint.eager.recorded import Recorded, binary, element_of, raw, record, unary
-from adjoint.eager.storage import View
+from adjoint.eager.recorded import Recorded, binary, part_of, raw, record, unary
 from adjoint.eager.stores import add_in_place, replace, store
 from adjoint.errors import TracingError
 from adjoint.frontend import hooks
 from adjoint.ops import elementwise as ew
 from adjoint.ops import linalg as la
-from adjoint.ops.indexing import Path, getitem
+from adjoint.ops.indexing import Path, getitem, is_basic
 from adjoint.ops.registry import UFUNCS, Op
 from adjoint.ops.structural import cast, copy, permute
 from adjoint.places import library_function, line_of_frame
@@ -275,10 +274,10 @@ class Array(Recorded):
     # -- indexing ------------------------------------------------------------------------------
 
     def __getitem__(self, index: Any) -> Any:
-        if type(index) is int and self._tape is not None and type(self._cell) is not View:
-            element = element_of(self, index)
-            if element is not None:
-                return element
+        if is_basic(index):
+            part = part_of(self, index)
+            if part is not None:
+                return part
         return record(getitem, (self,), {"index": constants(index)})
 
     def __setitem__(self, index: Any, value: Any) -> None:
@@ -496,8 +495,8 @@ def _lost(what: str) -> NoReturn:
     where += f" (called at {place[0]}:{place[1]})" if place else ""
     raise TracingError(
         f"{what}{where} would drop the derivative of a traced value. In functions whose source "
-        "adjoint can read, float(x) and np.asarray(x) keep it; C code and functions without source cannot. "
-        "If a constant is meant, use ad.stop_gradient(x); to differentiate through this code, give "
+        "adjoint can read, float(x) and np.asarray(x) keep it; C code and functions without "
+        "source cannot. If a constant is meant, use ad.stop_gradient(x); to differentiate through this code, give "
         "it a rule with @ad.custom_vjp or @ad.custom_jvp."
     )
 

@@ -11,6 +11,7 @@ import pytest
 
 from adjoint import frontend
 from adjoint.frontend import calls, higher_order
+from adjoint.ops import registry
 
 
 class Traced:
@@ -84,7 +85,10 @@ def plain():
 @pytest.fixture(autouse=True)
 def bare_registry():
     """Only what the front end itself registers, whatever other layers have been imported."""
-    tables = (calls._known, calls._guards, calls.replacements, calls.type_replacements)
+    # Without LAZY no other layer is loaded meanwhile, whose registrations would be lost after it.
+    tables = (
+        calls._known, calls._guards, calls.replacements, calls.type_replacements, registry.LAZY
+    )  # fmt: skip
     saved = [dict(table) for table in tables]
     for table in tables:
         table.clear()

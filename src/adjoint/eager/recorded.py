@@ -208,20 +208,24 @@ def record(op: Op, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
     return array
 
 
-def element_of(x: Recorded, index: int) -> Recorded | None:
-    """Record ``x[index]`` of an array of one dimension; None if it is not one of ordinary numbers.
+def part_of(x: Recorded, index: Any) -> Recorded | None:
+    """Record ``x[index]`` of an array of ordinary numbers, by a basic index.
 
-    What `record` does for ``getitem``, for the most frequent read in element loops.
+    What `record` does for ``getitem``, spelt out for the most frequent reads. None if ``x`` is of
+    another kind: a constant, a view, a value of nested derivatives.
     """
     value, tape = x._value, x._tape
-    if type(value) is not np.ndarray or value.ndim != 1 or tape is None:
+    if type(value) is not np.ndarray or tape is None or type(x._cell) is View:
         return None
-    element = value[index]
-    node = Node(getitem, (x._node,), {"index": index}, None, (), value.dtype)
+    part = value[index]
+    is_array = type(part) is np.ndarray
+    shape = part.shape if is_array else ()
+    node = Node(getitem, (x._node,), {"index": index}, None, shape, value.dtype)
     tape.append(node)
     if tape.observe is not None:
-        tape.observe(node, (value,), element)
-    return Recorded._class(element, tape, node)
+        tape.observe(node, (value,), part)
+    view = View(x, (("index", index),), x._node, value) if is_array else None
+    return Recorded._class(part, tape, node, view)
 
 
 def handed_down(x: Any, value: Any) -> Any:

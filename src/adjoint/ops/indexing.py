@@ -113,7 +113,12 @@ def add_at(x: Any, path: Path, value: Any) -> None:
     An element that an advanced index names several times receives every addend.
     """
     if len(path) == 1 and type(path[0][1]) in _BASIC and path[0][0] == "index":
-        x[path[0][1]] += value
+        index = path[0][1]
+        part = x[index]
+        if type(part) is np.ndarray:
+            part += value
+        else:
+            x[index] = part + value
         return
     part, rest = reach(x, path)
     if not rest:

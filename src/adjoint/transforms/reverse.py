@@ -81,8 +81,12 @@ def reverse_walk(nodes: list[Node], bars: Bars) -> Bars:
                 held = bars.get(operand)
                 if held is None:
                     bars[operand] = g
-                elif operand in owned and type(held) is ndarray:
+                elif type(held) is ndarray and operand in owned:
                     held += g
+                elif type(held) is ndarray and kind is ndarray and g is not ct and g.base is None:
+                    g += held  # the rule has just made it: nobody else knows it
+                    bars[operand] = g
+                    owned.add(operand)
                 else:
                     bars[operand] = held + g
                     (owned.add if operand.shape else owned.discard)(operand)  # as in _add
