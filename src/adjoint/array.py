@@ -28,7 +28,7 @@ from adjoint.ops import linalg as la
 from adjoint.ops.indexing import Path, getitem, is_basic
 from adjoint.ops.registry import UFUNCS, Op
 from adjoint.ops.structural import cast, copy, permute
-from adjoint.places import library_function, line_of_frame
+from adjoint.places import library_function, users_frame
 from adjoint.rules import table as _table  # noqa: F401  (gives the operations their rules)
 from adjoint.tree import leaf_types
 
@@ -489,16 +489,25 @@ def _no_attribute(value: Any, name: str) -> NoReturn:
 
 
 def _lost(what: str) -> NoReturn:
-    frame = sys._getframe(1)
-    called, place = library_function(frame), line_of_frame(frame)
+    frame = users_frame(sys._getframe(1))
+    called = library_function(sys._getframe(1))
     where = f" in {called}" if called else ""
-    where += f" (called at {place[0]}:{place[1]})" if place else ""
-    raise TracingError(
-        f"{what}{where} would drop the derivative of a traced value. In functions whose source "
-        "adjoint can read, float(x) and np.asarray(x) keep it; C code and functions without "
-        "source cannot. If a constant is meant, use ad.stop_gradient(x); to differentiate through this code, give "
-        "it a rule with @ad.custom_vjp or @ad.custom_jvp."
-    )
+    where += f" (called at {frame.f_code.co_filename}:{frame.f_lineno})" if frame else ""
+    name = frame.f_code.co_name if frame else ""
+    if name.startswith("__") and name.endswith("__") and not called:
+        method = frame.f_code.co_qualname if frame else name
+        advice = (
+            f"Python itself calls {method}, so adjoint cannot rewrite it: there, write np.sin(x) "
+            "for math.sin(x), x for float(x), or move the line into a function that it calls."
+        )
+    else:
+        advice = (
+            "In functions whose source adjoint can read, float(x) and np.asarray(x) keep it; C code "
+            "and functions without source cannot. If a constant is meant, use ad.stop_gradient(x); "
+            "to differentiate through this code, give it a rule with @ad.custom_vjp or "
+            "@ad.custom_jvp."
+        )
+    raise TracingError(f"{what}{where} would drop the derivative of a traced value. {advice}")
 
 
 def _own(value: Any) -> Any:

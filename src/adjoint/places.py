@@ -6,7 +6,7 @@ import functools
 import os
 from types import FrameType, TracebackType
 
-__all__ = ["Place", "library_function", "line_of_frame", "line_of_traceback"]
+__all__ = ["Place", "library_function", "line_of_frame", "line_of_traceback", "users_frame"]
 
 Place = tuple[str, int]
 """A file and a line in it."""
@@ -38,13 +38,17 @@ def is_users(filename: str) -> bool:
     return not any(part in filename for part in _INSTALLED)
 
 
+def users_frame(frame: FrameType | None) -> FrameType | None:
+    """Return the innermost frame of the user's that led to ``frame``."""
+    while frame is not None and not is_users(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame
+
+
 def line_of_frame(frame: FrameType | None) -> Place | None:
     """Return the innermost line of the user's that led to ``frame``."""
-    while frame is not None:
-        if is_users(frame.f_code.co_filename):
-            return frame.f_code.co_filename, frame.f_lineno
-        frame = frame.f_back
-    return None
+    frame = users_frame(frame)
+    return None if frame is None else (frame.f_code.co_filename, frame.f_lineno)
 
 
 def library_function(frame: FrameType | None) -> str | None:

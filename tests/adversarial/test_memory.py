@@ -221,8 +221,8 @@ def seconds(work):
 def test_a_store_does_not_cost_the_array(make, mode):
     """If a store cost the array, this would cost 300 copies of 32 MB; it costs a handful.
 
-    Processor time in units of such a copy: nothing finer is claimed, and nothing finer would hold on
-    a busy machine.
+    Processor time in units of such a copy: nothing finer is claimed, and nothing finer would hold
+    on a busy machine.
     """
     stores = 300
     times = {}

@@ -66,3 +66,21 @@ def test_constant_stores_leave_the_callers_arrays_alone():
 
     assert ad.grad(f)(3.0, buffer) == 5.0
     assert buffer[0] == 0.0
+
+
+def test_arrays_of_text_cannot_take_a_traced_number():
+    with pytest.raises(ad.AdjointError, match="not numbers"):
+        ad.grad(lambda x: float(np.array([x[0], "a"], dtype=object)[0]) * x[1])(np.ones(2))
+
+
+class Angle:
+    def __init__(self, value):
+        self.value = value
+
+    def __abs__(self):
+        return math.sin(self.value)
+
+
+def test_a_method_that_python_calls_is_refused_by_name():
+    with pytest.raises(ad.AdjointError, match=r"Angle.__abs__.*write np.sin"):
+        ad.grad(lambda x: abs(Angle(x)))(0.5)

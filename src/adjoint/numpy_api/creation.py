@@ -136,10 +136,10 @@ def _assemble(x: Any) -> Any:
         raise TracingError(f"np.array: this sequence is too ragged to be an array: {plain(x)!r}")
     if any(_kind(leaf) not in "biufc" for leaf in leaves):
         whole = np.array(plain(x))
-        if whole.dtype.kind == "O":
+        if any_active(leaves):
             raise TracingError(
-                "np.array was given traced values together with objects that are not numbers. An "
-                "array of objects cannot carry a derivative; use a list."
+                "np.array was given traced values together with things that are not numbers. An "
+                "array of objects or text cannot carry a derivative; use a list."
             )
         return whole
     inner = np.shape(plain(leaves[0]))
