@@ -1,8 +1,8 @@
 """Whole programs in plain NumPy, each with inputs by size: what the library is measured on.
 
 ``PROGRAMS`` maps names to entries. A module of this folder takes part by defining ``PROGRAM`` or
-``PROGRAMS`` (a sequence); nothing else has to be edited. The programs import NumPy alone, and SciPy's special
-functions where the mathematics has them.
+``PROGRAMS`` (a sequence); nothing else has to be edited. The programs import NumPy alone, and
+SciPy's special functions where the mathematics has them.
 """
 
 from __future__ import annotations

@@ -502,10 +502,10 @@ def _lost(what: str) -> NoReturn:
         )
     else:
         advice = (
-            "In functions whose source adjoint can read, float(x) and np.asarray(x) keep it; C code "
-            "and functions without source cannot. If a constant is meant, use ad.stop_gradient(x); "
-            "to differentiate through this code, give it a rule with @ad.custom_vjp or "
-            "@ad.custom_jvp."
+            "In functions whose source adjoint can read, float(x) and np.asarray(x) keep it; C "
+            "code and functions without source cannot. If a constant is meant, use "
+            "ad.stop_gradient(x); to differentiate through this code, give it a rule with "
+            "@ad.custom_vjp or @ad.custom_jvp."
         )
     raise TracingError(f"{what}{where} would drop the derivative of a traced value. {advice}")
 

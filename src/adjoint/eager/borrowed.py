@@ -49,6 +49,7 @@ def copy_at_once(node: Node, operands: Any, result: Any) -> None:
     """Copy the plain arrays that a node has saved: the observer of code that is not rewritten."""
     for k, operand in enumerate(node.inputs[: len(node.saved or ())]):
         if operand is None and type(node.saved[k]) is np.ndarray:
+            node.saved = list(node.saved)
             node.saved[k] = node.saved[k].copy()
     for key, value in (node.params or {}).items():
         if _arrays_in(value):
@@ -65,6 +66,8 @@ def own_saved(block: Block) -> None:
         for k, operand in enumerate(node.inputs[: len(saved)]):
             value = saved[k]
             if operand is None and type(value) is np.ndarray and value.flags.writeable:
+                if type(saved) is tuple:
+                    saved = node.saved = list(saved)
                 if id(value) not in copies:
                     copies[id(value)] = (value.copy(), value)  # the original keeps its identity
                 saved[k] = copies[id(value)][0]
@@ -76,6 +79,8 @@ def _look_through(tape: Tape, borrowed: dict[int, list[Pin]]) -> None:
     start, tape.looked = tape.looked, len(nodes)
     for k in range(start, tape.looked):
         node = nodes[k]
+        if type(node.saved) is tuple:
+            node.saved = list(node.saved)  # so that an entry can be replaced
         for k, value in enumerate(node.saved or ()):
             if type(value) is np.ndarray:
                 borrowed.setdefault(id(_owner(value)), []).append((node.saved, k))

@@ -372,9 +372,9 @@ def unary(op: Op, evaluate: Callable[[Any], Any]) -> Callable[[Any], Any]:
         saved = None
         if rule.needs[1]:
             first, last = rule.keeps[1]
-            saved = [None, result if last else None]
-            if first:
-                saved[0] = value if type(value) in _PLAIN else snapshot(value)
+            if first and type(value) not in _PLAIN:
+                value = snapshot(value)
+            saved = (value if first else None, result if last else None)
         node = Node(op, (x._node,), None, saved, *meta)
         tape.append(node)
         if tape.observe is not None:
@@ -472,12 +472,17 @@ def binary(op: Op, evaluate: Callable[[Any, Any], Any]) -> tuple[Callable, Calla
             shape, dtype = meta
         saved = None
         if rule.needs[mask]:
+            # A tuple of arrays and numbers is one object less for Python's garbage collector, which
+            # is a good part of the cost of a long tape.
             first, second, last = rule.keeps[mask]
-            saved = [None, None, result if last else None]
-            if first:
-                saved[0] = av if type(av) in _PLAIN else snapshot(av)
-            if second:
-                saved[1] = bv if type(bv) in _PLAIN else snapshot(bv)
+            if type(av) in _PLAIN and type(bv) in _PLAIN:
+                saved = (av if first else None, bv if second else None, result if last else None)
+            else:
+                saved = (
+                    snapshot(av) if first else None,
+                    snapshot(bv) if second else None,
+                    result if last else None,
+                )
         node = Node(op, inputs, None, saved, shape, dtype)
         tape.append(node)
         if tape.observe is not None:

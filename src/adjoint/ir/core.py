@@ -111,7 +111,7 @@ class Node:
         One entry an operand; None for an operand that is constant in this graph.
     params : dict or None
         What is fixed: an axis, an index, a shape.
-    saved : list or None
+    saved : list, tuple or None
         The operands' values and, in the last place, the result's value; None where no rule needs
         the value.
     shape, dtype :

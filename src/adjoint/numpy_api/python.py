@@ -126,7 +126,7 @@ def _unary(fn: Function, op: Op) -> Function:
             return method(number(x))
         # The case of programs that are all scalars, spelt out for speed.
         result = fn(value)
-        node = Node(op, (x._node,), None, [value, result], (), F64)
+        node = Node(op, (x._node,), None, (value, result), (), F64)
         tape.append(node)
         return Array(result, tape, node)
 
