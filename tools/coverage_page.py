@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy
 import scipy.linalg
 import scipy.special
 
@@ -118,6 +119,13 @@ def status(module: Any, name: str, fn: Any) -> str:
     return DIFFERENTIABLE
 
 
+def versions() -> str:
+    """Return the versions whose names the page goes through."""
+    return " and ".join(
+        f"{m.__name__} {'.'.join(m.__version__.split('.')[:2])}" for m in (np, scipy)
+    )
+
+
 def page() -> str:
     """Return the text of the page."""
     load_everything()
@@ -125,6 +133,8 @@ def page() -> str:
         "# Coverage",
         "",
         "<!-- Written by tools/coverage_page.py; a test keeps it up to date. -->",
+        "",
+        f"Of {versions()}.",
         "",
         "What becomes of each public function when an argument of it is traced. *Differentiable*: "
         "it has derivatives of every mode and order (with the limits that its docstring or "

@@ -1,5 +1,6 @@
 """What the recording of a call lets in and out."""
 
+import logging
 import math
 
 import numpy as np
@@ -84,3 +85,16 @@ class Angle:
 def test_a_method_that_python_calls_is_refused_by_name():
     with pytest.raises(ad.AdjointError, match=r"Angle.__abs__.*write np.sin"):
         ad.grad(lambda x: abs(Angle(x)))(0.5)
+
+
+def test_logging_shows_the_value(caplog):
+    logger = logging.getLogger("tests.adjoint")
+
+    def f(x):
+        logger.warning("loss %.2f", x)
+        logging.warning("again %.1f", x)
+        return x * x
+
+    assert ad.grad(f)(1.5) == 3.0
+    assert [record.getMessage() for record in caplog.records] == ["loss 1.50", "again 1.5"]
+    assert caplog.records[0].funcName == "f"

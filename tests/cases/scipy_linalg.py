@@ -8,7 +8,7 @@ import scipy.sparse.linalg as spl
 from tests.cases import case
 from tests.cases.linalg import SPREAD, STACK, TALL, ZB, ZSPREAD, A, B, V, Z, phased, positive, sym
 
-S = sp.random_array((3, 4), density=0.6, rng=np.random.default_rng(1), format="csr")
+S = sp.csr_array(np.array([[0.3, 0, -1.2, 0], [0, 0.7, 0, 0.4], [1.1, 0, 0, -0.6]]))
 SQUARE = sp.csc_array(A)
 W = np.array([0.3, -1.0, 2.0, 0.7])
 

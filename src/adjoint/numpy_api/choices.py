@@ -111,7 +111,8 @@ def clip(
     lower = min if a_min is np._NoValue else a_min
     upper = max if a_max is np._NoValue else a_max
     # Both positional or both by keyword, and numbers: NumPy's own checks and dtype.
-    np.clip(plain(a), plain(a_min), plain(a_max), min=plain(min), max=plain(max))
+    given = {"a_min": a_min, "a_max": a_max, "min": min, "max": max}
+    np.clip(plain(a), **{k: plain(v) for k, v in given.items() if v is not np._NoValue})
     options: dict[str, Any] = {"where": where} if where is not True else {}
     if dtype is not None:
         options["dtype"] = dtype

@@ -28,6 +28,7 @@ from adjoint.ops.structural import cast, reshape
 __all__ = ["float_", "number"]
 
 LAZY["json"] = "adjoint.numpy_api.python_json"
+LAZY["logging"] = "adjoint.numpy_api.python_logging"
 
 Function = Callable[..., Any]
 

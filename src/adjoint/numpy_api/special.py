@@ -166,7 +166,8 @@ def _softmax(op: Any) -> Any:
 replace(sp.logsumexp, logsumexp)
 replace(sp.softmax, _softmax(s.softmax))
 replace(sp.log_softmax, _softmax(s.log_softmax))
-replace(sp.softplus, lambda x, **kwargs: s.softplus(as_array(x)))
+if hasattr(sp, "softplus"):
+    replace(sp.softplus, lambda x, **kwargs: s.softplus(as_array(x)))
 
 # ---------------------------------------------------------------------- Python functions
 

@@ -37,7 +37,8 @@ owens_t = _declare(sp.owens_t, "h", "a")
 
 # -- exponentials and logarithms
 expit, logit, log_expit = map(_declare, (sp.expit, sp.logit, sp.log_expit))
-softplus = primitive("softplus", lambda x: sp.softplus(x), "x")
+# scipy.special.softplus is this, since SciPy 1.15.
+softplus = primitive("softplus", lambda x: np.logaddexp(0.0, x), "x")
 exprel = _declare(sp.exprel)
 cosm1 = _declare(sp.cosm1)
 powm1 = _declare(sp.powm1, "x", "y")
