@@ -32,6 +32,8 @@ def _stacked(rows: list[Any], shape: tuple[int, ...], dtype: np.dtype, last: boo
     """Return the rows as one array of the given shape; ``last``: they are the last axes."""
     if not rows:
         return np.zeros(shape, dtype)
+    if shape == ():
+        return rows[0]
     result = stack(*rows, axis=-1 if last else 0)
     return result if result.shape == shape else reshape(result, shape=shape)
 
