@@ -204,7 +204,14 @@ elementwise(ew.extended_subtract, lambda t: t, lambda t: -t)
 elementwise(ew.one_minus_square, lambda t, x: t * (-2 * x))
 elementwise(ew.sech2, lambda t, x, out: t * (-2 * np.tanh(x) * out))
 # s(1 − s) = sech²(x/2)/4, whose own derivative does not cancel at 0 as s(−x) − s(x) does.
-elementwise(ew.logistic, lambda t, x: t * (0.25 * ew.sech2(0.5 * x)))
+
+
+def logistic_slope(t: Any, x: Any) -> Any:
+    """1/(1 + exp(−x)): the slope is sech²(x/2)/4, without the cancellation of y(1 − y)."""
+    return t * (0.25 * ew.sech2(0.5 * x))
+
+
+elementwise(ew.logistic, logistic_slope)
 elementwise(ew.sinc, lambda t, x, order: t * ew.sinc(x, order=order + 1))
 
 

@@ -16,6 +16,7 @@ from adjoint.ops import elementwise as ew
 from adjoint.ops import special as s
 from adjoint.ops import structural as st
 from adjoint.rules.derive import elementwise, general
+from adjoint.rules.elementwise import logistic_slope
 
 _SQRT_PI = math.sqrt(math.pi)
 _LOG2PI = math.log(2 * math.pi)
@@ -141,7 +142,7 @@ def _inverse_boxcox(log: Any, lmbda: Any, x_to: Any) -> Any:
     return -(log**2) * _exprel_prime(lmbda * log) * x_to
 
 
-elementwise(s.expit, lambda t, x: t * (s.expit(x) * s.expit(-x)))
+elementwise(s.expit, logistic_slope)
 elementwise(s.logit, lambda t, x: np.divide(t, x * (1 - x)))
 elementwise(s.log_expit, lambda t, x: t * s.expit(-x))
 elementwise(s.softplus, lambda t, x: t * s.expit(x))
