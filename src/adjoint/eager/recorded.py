@@ -138,8 +138,6 @@ def snapshot(x: Any) -> Any:
     if not isinstance(x, Recorded):
         return x
     value = current(x)
-    held = [value]
-    keep(held, 0, x)
     copy = Recorded._class(value, x._tape, x._node)
     root = root_of(x)
     if root._cell is not None:
