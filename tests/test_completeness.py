@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 
 import adjoint as ad
+import adjoint.api.compile  # noqa: F401  (operations of staged graphs, and their rules)
+import adjoint.api.staged_tracing  # noqa: F401
 from adjoint.api import tracing
+from adjoint.ops import control
 from adjoint.ops.registry import LAZY, OPS
 from adjoint.rules.derive import ZERO
 from tests import harness
@@ -25,6 +28,11 @@ NO_CASE: dict[str, str] = {
     "sech2": "appears in the derivative of tanh; its own is checked in the second order of tanh",
 }
 """Operations that no case reaches in the forward sweep: name -> where they are checked instead."""
+
+NO_CASE |= {
+    op.name: "of staged graphs alone: tests/staged, tests/transforms"
+    for op in (*control.CONTROL, control.push, control.entry, control.entry_add)
+}
 
 
 @pytest.fixture(scope="module")

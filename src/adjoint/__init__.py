@@ -10,6 +10,7 @@
 array([ 1.,  4., 27.])
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from adjoint import numpy_api as _numpy_api  # noqa: F401  (fills the tables of NumPy's functions)
@@ -26,6 +27,7 @@ from adjoint.errors import AdjointError
 from adjoint.tree import register as register_pytree_node
 
 if TYPE_CHECKING:
+    from adjoint.api.compile import jit, report, stage
     from adjoint.explain import trace
 
 __all__ = [
@@ -43,10 +45,13 @@ __all__ = [
     "jacfwd",
     "jacobian",
     "jacrev",
+    "jit",
     "jvp",
     "linearize",
     "register_pytree_node",
+    "report",
     "returning",
+    "stage",
     "stop_gradient",
     "taylor",
     "trace",
@@ -56,11 +61,18 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    # The explaining side of the package is imported when it is first asked for.
-    if name == "trace":
-        from adjoint.explain import trace
+_LATER = {
+    "jit": "adjoint.api.compile",
+    "report": "adjoint.api.compile",
+    "stage": "adjoint.api.compile",
+    "trace": "adjoint.explain",
+}
 
-        globals()["trace"] = trace
-        return trace
-    raise AttributeError(f"module 'adjoint' has no attribute {name!r}")
+
+def __getattr__(name: str) -> object:
+    # Staging, and the explaining side of the package, are imported when they are first asked for.
+    module = _LATER.get(name)
+    if module is None:
+        raise AttributeError(f"module 'adjoint' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(module), name)
+    return value

@@ -9,6 +9,7 @@ from __future__ import annotations
 __all__ = [
     "AdjointError",
     "EscapedValueError",
+    "IRError",
     "InputError",
     "NoRuleError",
     "NonDifferentiableError",
@@ -36,6 +37,10 @@ class TracingError(AdjointError, TypeError):
 
 class EscapedValueError(AdjointError, RuntimeError):
     """A traced value was used after the transformation that made it had ended."""
+
+
+class IRError(AdjointError, RuntimeError):
+    """A graph is not valid, or its text is not that of a graph."""
 
 
 class NoRuleError(AdjointError, NotImplementedError):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from adjoint import frontend
-from adjoint.frontend import calls, higher_order
+from adjoint.frontend import calls, higher_order, resolver
 from adjoint.ops import registry
 
 
@@ -86,9 +86,9 @@ def plain():
 def bare_registry():
     """Only what the front end itself registers, whatever other layers have been imported."""
     # Without LAZY no other layer is loaded meanwhile, whose registrations would be lost after it.
-    tables = (
-        calls._known, calls._guards, calls.replacements, calls.type_replacements, registry.LAZY
-    )  # fmt: skip
+    tables = [resolver.registered, calls.replacements, calls.type_replacements, registry.LAZY]
+    for each in resolver.resolvers:
+        tables += [each.known, each.guards]
     saved = [dict(table) for table in tables]
     for table in tables:
         table.clear()

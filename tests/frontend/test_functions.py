@@ -250,7 +250,7 @@ def test_modules_functions_and_classes_are_let_go(define):
     from adjoint.frontend import calls
 
     gc.collect()
-    sizes = len(calls._known), len(calls._guards), len(EAGER.codes)
+    sizes = len(calls.eager.known), len(calls.eager.guards), len(EAGER.codes)
     refs = []
     for _ in range(3):
         module = define(
@@ -270,7 +270,7 @@ def test_modules_functions_and_classes_are_let_go(define):
     del space
     gc.collect()
     assert [ref() for ref in refs] == [None] * len(refs)
-    assert (len(calls._known), len(calls._guards), len(EAGER.codes)) == sizes
+    assert (len(calls.eager.known), len(calls.eager.guards), len(EAGER.codes)) == sizes
 
 
 def test_exchanged_code_is_noticed(define):

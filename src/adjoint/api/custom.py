@@ -14,7 +14,7 @@ import numpy as np
 
 from adjoint import tree
 from adjoint.api.tracing import name_of, positions
-from adjoint.dispatch import any_active, plain
+from adjoint.dispatch import any_active, detached, is_staged, plain
 from adjoint.eager.recorded import Recorded, constant, current, project_result, snapshot
 from adjoint.eager.tape import Tape, type_of
 from adjoint.errors import InputError, RuleError, TracingError
@@ -394,7 +394,7 @@ def stop_gradient(x: Any) -> Any:
 
     def stop(leaf: Any) -> Any:
         if not isinstance(leaf, Recorded):
-            return leaf
+            return detached(leaf) if is_staged(leaf) else leaf
         value = plain(leaf)
         return constant(value.copy()) if type(value) is np.ndarray else value
 

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from adjoint import tree
-from adjoint.api.tracing import Trace, finish, name_of, positions, record_call, seed_like
+from adjoint.api.tracing import Trace, as_leaf, finish, name_of, positions, record_call, seed_like
 from adjoint.dispatch import plain
 from adjoint.eager.recorded import Recorded
 from adjoint.eager.tape import type_of
 from adjoint.errors import InputError, NonDifferentiableError
+from adjoint.ir.build import staging
+from adjoint.ops.creation import zeros
 from adjoint.rules.cotangents import Undefined
 from adjoint.transforms.forward import forward_walk
 from adjoint.transforms.reverse import reverse_walk
@@ -24,6 +26,10 @@ __all__ = ["conjugate_grad", "grad", "jvp", "linearize", "value_and_grad", "vjp"
 def pull_back(trace: Trace, cotangents: list[Any]) -> list[Any]:
     """Return the cotangents of the parameters, zeros included."""
     bars: dict[Any, Any] = {}
+    if staging():
+        from adjoint.staged.values import lift
+
+        cotangents = [None if ct is None else lift(ct) for ct in cotangents]
     for node, ct in zip(trace.nodes, cotangents, strict=True):
         if node is not None and ct is not None:
             bars[node] = bars[node] + ct if node in bars else ct
@@ -33,7 +39,7 @@ def pull_back(trace: Trace, cotangents: list[Any]) -> list[Any]:
     for parameter in trace.parameters:
         bar = bars.get(parameter)
         if bar is None:
-            bar = np.zeros(parameter.shape, parameter.dtype)
+            bar = zeros(parameter.shape, parameter.dtype)
             bar = bar[()] if parameter.shape == () else bar
         bar = finish(bar)
         if id(bar) in seen and isinstance(bar, (np.ndarray, Recorded)):
@@ -45,6 +51,8 @@ def pull_back(trace: Trace, cotangents: list[Any]) -> list[Any]:
 
 def push_forward(trace: Trace, tangents: list[Any]) -> list[Any]:
     """Return the tangents of the results, zeros included."""
+    if trace.push is not None:
+        return trace.push(tangents)
     dots = dict(zip(trace.parameters, tangents, strict=True))
     dots = forward_walk(trace.block, dots)
     result = []
@@ -305,9 +313,28 @@ def jvp(
     """
     if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
         raise InputError("primals and tangents must be tuples or lists, one entry an argument")
+    if staging():
+        return _staged_jvp(fun, primals, tangents, has_aux)
     trace, push = _linearized(fun, primals, has_aux)
     dots = push(*tangents)
     return (trace.output(), dots, trace.aux) if has_aux else (trace.output(), dots)
+
+
+def _staged_jvp(fun: Callable, primals: Sequence[Any], tangents: Sequence[Any], aux: bool) -> Any:
+    """Record a function and its tangent, inside of a function that is being staged."""
+    from adjoint.api.staged_tracing import StagedCall, staged_push
+
+    call = StagedCall(
+        fun, primals, {}, tuple(range(len(primals))), aux, lambda x, name: as_leaf(x, name, fun)
+    )
+    leaves, spec = tree.flatten(tuple(tangents))
+    if spec != call.spec:
+        raise InputError(f"the tangents have the structure {spec}, but the primals {call.spec}")
+    seeds = [seed_like(p, t, "a tangent") for p, t in zip(call.leaves, leaves, strict=True)]
+    values, dots, extra = staged_push(call, seeds)
+    result = tree.unflatten(call.out_spec, values)
+    result_dot = tree.unflatten(call.out_spec, dots)
+    return (result, result_dot, extra) if aux else (result, result_dot)
 
 
 def linearize(fun: Callable, *primals: Any, has_aux: bool = False) -> Any:
@@ -328,6 +355,13 @@ def linearize(fun: Callable, *primals: Any, has_aux: bool = False) -> Any:
     >>> push(3.0)
     np.float64(3.0)
     """
+    if staging():
+        trace = record_call(fun, primals, {}, tuple(range(len(primals))), has_aux)
+
+        def pushed(*tangents: Any) -> Any:
+            return _staged_jvp(fun, primals, tangents, has_aux)[1]
+
+        return (trace.output(), pushed, trace.aux) if has_aux else (trace.output(), pushed)
     trace, push = _linearized(fun, tree.map_leaves(_private, tuple(primals)), has_aux)
     trace = trace.detached()
     return (trace.output(), push, trace.aux) if has_aux else (trace.output(), push)

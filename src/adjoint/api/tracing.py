@@ -18,13 +18,14 @@ from adjoint.eager.tape import Observer, Tape, type_of
 from adjoint.errors import InputError, NonDifferentiableError
 from adjoint.frontend import resolve
 from adjoint.frontend.rewrite import was_refused
-from adjoint.ir import Block, Node
+from adjoint.ir import Block, Node, Traced
+from adjoint.ir.build import staging
 from adjoint.ops.registry import load_if_imported
-from adjoint.ops.structural import cast
+from adjoint.ops.structural import cast, matches
 from adjoint.transforms.reverse import reverse_walk
 from adjoint.transforms.transpose import linear_pullback
 
-__all__ = ["Trace", "finish", "name_of", "positions", "record_call", "seed_like"]
+__all__ = ["Trace", "as_leaf", "finish", "name_of", "positions", "record_call", "seed_like"]
 
 
 @dataclass(slots=True)
@@ -55,9 +56,12 @@ class Trace:
     nodes: list[Node | None]
     out_spec: tree.Structure
     aux: Any
+    push: Callable[[list[Any]], list[Any]] | None = None
 
     def detached(self) -> Trace:
         """Return the trace so that nothing its caller can reach, and change, is part of it."""
+        if staging():
+            return self  # graph values never change
         own_saved(self.block)
         values = [v.copy() if type(v) is np.ndarray else snapshot(v) for v in self.values]
         return replace(self, values=values)
@@ -99,8 +103,10 @@ def positions(argnums: int | Sequence[int], count: int, fn: Callable) -> tuple[i
 _READY = frozenset({float, np.float64, np.ndarray, Array})
 
 
-def _as_leaf(x: Any, path: str, fn: Callable) -> Any:
+def as_leaf(x: Any, path: str, fn: Callable) -> Any:
     """Return a differentiated leaf as a number or array that can carry a derivative."""
+    if isinstance(x, Traced) and type_of(x) is not None:
+        return x
     if isinstance(x, np.ndarray) and type(x) is not np.ndarray and type(x) is not Array:
         x = np.asarray(x)
     if type_of(x) is not None:
@@ -145,6 +151,8 @@ def record_call(
     observe: Observer | None = None,
 ) -> Trace:
     """Call ``fn`` with the arguments at ``argnums`` as independent variables."""
+    if staging():
+        return _record_staged(fn, args, kwargs, argnums, has_aux)
     load_if_imported("numpy.random")
     load_if_imported("scipy.sparse")  # whose operators ask no protocol, and must be taught
     tape = Tape(observe)
@@ -152,7 +160,7 @@ def record_call(
     leaves, spec = tree.flatten(selected)
     if not all(type(leaf) in _READY and type_of(leaf) is not None for leaf in leaves):
         names = [name for name, _ in tree.leaves_with_names(selected)]
-        leaves = [_as_leaf(x, name, fn) for x, name in zip(leaves, names, strict=True)]
+        leaves = [as_leaf(x, name, fn) for x, name in zip(leaves, names, strict=True)]
     live.add(tape)
     try:
         variables = [parameter(leaf, tape) for leaf in leaves]
@@ -197,6 +205,29 @@ def record_call(
     )
 
 
+def _record_staged(
+    fn: Callable, args: Sequence[Any], kwargs: dict[str, Any], argnums: tuple[int, ...], aux: bool
+) -> Trace:
+    """Record a call inside of a function that is being staged."""
+    from adjoint.api.staged_tracing import StagedCall, record_block, staged_push
+
+    call = StagedCall(fn, args, kwargs, argnums, aux, lambda x, name: as_leaf(x, name, fn))
+    replay, values, extra = record_block(call)
+    block = Block()
+    block.nodes = replay.nodes
+    results = [call.value(k) for k in range(len(values))]
+    return Trace(
+        block,
+        [replay.active[p] for p in call.parameters],
+        call.spec,
+        values,
+        [None if r is None else replay.active.get(r) for r in results],
+        call.out_spec,
+        extra,
+        lambda tangents: staged_push(call, tangents)[1],
+    )
+
+
 def _below(x: Any, tape: Tape) -> tuple[Any, Node | None]:
     """Return the value of a result one level down, and its node on ``tape``."""
     if not isinstance(x, Recorded):
@@ -233,9 +264,9 @@ def seed_like(value: Any, ct: Any, what: str) -> Any:
         return None
     shape, dtype = meta
     got = np.shape(plain(ct))
-    if got != shape:
+    if got != shape and not matches(got, shape):
         raise InputError(f"{what} has shape {got}, but what it belongs to has shape {shape}")
-    if isinstance(ct, Recorded):
+    if isinstance(ct, Traced):
         return ct if type_of(ct)[1] == dtype else cast(ct, dtype=dtype)  # type: ignore[index]
     if np.asarray(ct).dtype.kind == "c" and dtype.kind != "c":
         raise InputError(f"{what} is complex, but what it belongs to is real ({dtype})")

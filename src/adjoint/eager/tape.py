@@ -40,6 +40,8 @@ def type_of(value: Any) -> tuple[tuple[int, ...], np.dtype] | None:
     if found is not None:
         return found
     if isinstance(value, Traced):
+        if not hasattr(value, "_node"):  # staged: a type, and no value
+            return (value.shape, value.dtype) if value.dtype.kind in "fc" else None
         node = value._node  # type: ignore[attr-defined]
         if node is not None:
             return node.shape, node.dtype

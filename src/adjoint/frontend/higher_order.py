@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.frontend.calls import register, register_higher_order, resolve_argument
+from adjoint.frontend.calls import register, register_higher_order
+from adjoint.frontend.resolver import ByFlavour, Resolver
 
 _FUNCTIONS = [
     # function, positions and names of its function arguments
@@ -38,16 +39,16 @@ _FUNCTIONS = [
 ]
 
 
-def _iter(*args: Any) -> Any:
+def _iter(resolver: Resolver, /, *args: Any) -> Any:
     """``iter``: its first argument is a function only if there is a second."""
     if len(args) == 2:
-        return iter(resolve_argument(args[0]), args[1])
+        return iter(resolver.resolve_argument(args[0]), args[1])
     return iter(*args)
 
 
 def register_all() -> None:
     """Register every function above, and ``iter``."""
-    register(iter, _iter)
+    register(iter, ByFlavour(lambda resolver: functools.partial(_iter, resolver)))
     for function, positions, names in _FUNCTIONS:
         register_higher_order(function, positions, names)
 

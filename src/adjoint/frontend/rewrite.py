@@ -17,7 +17,14 @@ from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from adjoint.frontend.build import finish, is_rewritten
-from adjoint.frontend.source import Definition, Located, SourceNotFound, compile_located, locate
+from adjoint.frontend.source import (
+    Definition,
+    Located,
+    SourceNotFound,
+    compile_located,
+    locate,
+    locate_rewritten,
+)
 from adjoint.frontend.transform import eager
 
 
@@ -162,5 +169,7 @@ def _attempt(fn: FunctionType, flavour: Flavour) -> CodeType | str:
 
 
 def _compile(fn: FunctionType, flavour: Flavour) -> CodeType:
-    found = locate(fn.__code__, fn.__globals__)
+    # A function may have been defined in code that was rewritten in the eager flavour.
+    search = locate_rewritten if is_rewritten(fn.__code__, EAGER.hooks) else locate
+    found = search(fn.__code__, fn.__globals__)
     return compile_located(found, flavour.transform(found), fn.__code__)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from opcode import EXTENDED_ARG
 from types import CodeType
 
+from adjoint.frontend.bindings import mangled
 from adjoint.frontend.build import compile_definition
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -88,6 +89,50 @@ def locate(code: CodeType, module_globals: dict | None = None) -> Located:
             "(was the file edited after it was imported?)"
         )
     return found
+
+
+def locate_rewritten(code: CodeType, module_globals: dict | None = None) -> Located:
+    """Return the definition of a function that was defined in rewritten code.
+
+    Its own code has hooks and cannot be compared with its text, but what it stands in was, and its
+    instructions have kept their places.
+
+    Raises
+    ------
+    SourceNotFound
+        If there is no source, or none at its place.
+    """
+    file = _read(code.co_filename, module_globals)
+    candidates = file.definitions.get((code.co_name, code.co_firstlineno), [])
+    found = [located for located in candidates if _stands_in(code, located)]
+    if not found:
+        raise SourceNotFound(
+            f"the text of {code.co_filename!r} has no {code.co_name!r} like this at line "
+            f"{code.co_firstlineno} (was the file edited after it was imported?)"
+        )
+    return max(found, key=lambda located: _start(located.node))  # the innermost
+
+
+def _stands_in(code: CodeType, located: Located) -> bool:
+    """Whether rewritten code may be that of a definition on its line."""
+    node = located.node
+    named = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+    count = code.co_argcount + code.co_kwonlyargcount
+    if code.co_varnames[:count] != tuple(mangled(arg.arg, located.class_name) for arg in named):
+        return False
+    if not isinstance(node, ast.Lambda):
+        return True
+    body = node.body
+    return all(
+        _start(body) <= (line, column)
+        and (end, end_column) <= (body.end_lineno, body.end_col_offset)
+        for line, end, column, end_column in code.co_positions()
+        if end_column  # others stand for the whole line
+    )
+
+
+def _start(node: ast.expr | ast.stmt) -> tuple[int, int]:
+    return node.lineno, node.col_offset
 
 
 def compile_located(located: Located, node: Definition, code: CodeType) -> CodeType:

@@ -40,7 +40,8 @@ _SUBSCRIPTED = frozenset({"r_", "c_"})
 """Names of NumPy's objects that make arrays when they are subscripted."""
 
 
-def _makes_arrays(subscripted: ast.expr) -> bool:
+def makes_arrays(subscripted: ast.expr) -> bool:
+    """Whether a subscripted expression is one of NumPy's objects such as ``np.r_``."""
     return getattr(subscripted, "attr", getattr(subscripted, "id", None)) in _SUBSCRIPTED
 
 
@@ -49,6 +50,8 @@ class Transformer(ast.NodeTransformer):
 
     Annotations and type parameters are left as they are: they are looked at, not run.
     """
+
+    imported: frozenset[str]
 
     def hook(self, name: str, *arguments: ast.expr, at: ast.expr) -> ast.Call:
         """Return the expression ``H.name(*arguments)`` for what is written at `at`.
@@ -94,23 +97,13 @@ class Transformer(ast.NodeTransformer):
     def visit_TypeAlias(self, node: ast.AST) -> ast.AST:
         return node
 
-
-class EagerTransformer(Transformer):
-    """Makes the table above true."""
-
-    def __init__(
-        self, stored: frozenset[str], imported: frozenset[str], properties: frozenset[str]
-    ) -> None:
-        self.stored = stored
-        self.imported = imported
-        self.properties = properties
-
     # ------------------------------------------------------------------------------------ calls
 
     def visit_Call(self, node: ast.Call) -> ast.Call:
-        return self._call(node, "resolve")
+        return self.call(node, "resolve")
 
-    def _call(self, node: ast.Call, hook: str) -> ast.Call:
+    def call(self, node: ast.Call, hook: str) -> ast.Call:
+        """Visit a call, and have `hook` choose what is called."""
         if isinstance(node.func, ast.Name) and node.func.id == "super":
             self.generic_visit(node)
             return node
@@ -126,14 +119,6 @@ class EagerTransformer(Transformer):
             isinstance(base, ast.Name) and base.id in self.imported
         ):
             _place_method_call(node, function)
-        return node
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
-        node.value = self.visit(node.value)
-        load = isinstance(node.ctx, ast.Load)
-        if load and node.attr in self.properties and not node.attr.startswith("__"):
-            name = ast.copy_location(ast.Constant(value=node.attr), node)
-            return self.hook("attribute", node.value, name, at=node)
         return node
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.BinOp:
@@ -152,13 +137,34 @@ class EagerTransformer(Transformer):
                 node.right = self.hook("shown", node.right, at=node.right)
         return node
 
+
+class EagerTransformer(Transformer):
+    """Makes the table above true."""
+
+    def __init__(
+        self, stored: frozenset[str], imported: frozenset[str], properties: frozenset[str]
+    ) -> None:
+        self.stored = stored
+        self.imported = imported
+        self.properties = properties
+
+    # ------------------------------------------------------------------------------- properties
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        node.value = self.visit(node.value)
+        load = isinstance(node.ctx, ast.Load)
+        if load and node.attr in self.properties and not node.attr.startswith("__"):
+            name = ast.copy_location(ast.Constant(value=node.attr), node)
+            return self.hook("attribute", node.value, name, at=node)
+        return node
+
     # ----------------------------------------------------------------------------------- stores
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.Subscript:
         self.generic_visit(node)
         if isinstance(node.ctx, ast.Store):
             node.value = self.hook("target", node.value, at=node.value)
-        elif _makes_arrays(node.value):
+        elif makes_arrays(node.value):
             node.value = self.hook("resolve", node.value, at=node.value)
         return node
 
@@ -210,9 +216,9 @@ class EagerTransformer(Transformer):
                 # Arithmetic on arrays always gives a new array.
                 return self.hook("own", self.visit(value), at=value)
             case ast.Call():
-                return self._call(value, "owned")
+                return self.call(value, "owned")
             case ast.Subscript():
-                if _makes_arrays(value.value):
+                if makes_arrays(value.value):
                     return self.visit(value)
                 self.generic_visit(value)
                 if not _has_slice(value.slice):

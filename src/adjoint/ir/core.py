@@ -44,6 +44,10 @@ class Traced:
         """Return ``value`` as an array that traced values can be stored into."""
         raise NotImplementedError
 
+    def _apart(self) -> Any:
+        """Return an array of the same value that can be stored to without changing this one."""
+        return self.copy()
+
     def _add_at(self, path: Any, value: Any) -> None:
         """Add ``value`` to the part at ``path`` in place."""
         raise NotImplementedError
@@ -150,13 +154,19 @@ class Block:
         Parameters included; each node comes after its inputs.
     stores : bool
         Whether any node overwrites a part of an earlier value (``update``, ``index_add``).
+    parameters, results : list of Node
+        Of a block of a staged graph (`adjoint.ir.graph`); the parameters are not among ``nodes``
+        there.
     """
 
-    __slots__ = ("nodes", "stores")
+    __slots__ = ("nodes", "parameters", "results", "stores")
 
     def __init__(self) -> None:
-        self.nodes: list[Node] = []
+        # Of `Node`; in a staged graph, of `adjoint.ir.graph.Value`.
+        self.nodes: list[Any] = []
         self.stores = False
+        self.parameters: list[Any] = []
+        self.results: list[Any] = []
 
     def text(self) -> str:
         """Return the block as text, one line a node."""

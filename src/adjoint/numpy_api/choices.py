@@ -6,11 +6,25 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.dispatch import any_active, from_nested, plain, refuse_out, store_result
-from adjoint.eager.recorded import Recorded, constant
+from adjoint.dispatch import (
+    any_active,
+    any_staged,
+    certainly,
+    fresh,
+    from_nested,
+    is_staged,
+    is_weak,
+    plain,
+    refuse_out,
+    store_result,
+    without_derivative,
+)  # fmt: skip
 from adjoint.frontend import hooks
+from adjoint.numpy_api.creation import as_array, beside, to_dtype
+from adjoint.numpy_api.lengths import as_length, broadcast_shapes, require
 from adjoint.ops import elementwise as ew
-from adjoint.ops.registry import implements
+from adjoint.ops.creation import arange
+from adjoint.ops.registry import Traced, implements
 from adjoint.ops.structural import broadcast_to
 
 __all__ = ["clip", "where"]
@@ -21,6 +35,11 @@ def _array(x: Any) -> Any:
     return from_nested(x) if isinstance(x, (list, tuple)) else x
 
 
+def _constant(x: Any) -> Any:
+    """Return an argument without its derivative as an array."""
+    return as_array(plain(x))
+
+
 @implements(np.where)
 def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     """``np.where``."""
@@ -28,32 +47,45 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
         return np.nonzero(plain(condition))
     if x is None or y is None:
         raise ValueError("either both or neither of x and y should be given")
-    return ew.where(plain(condition), _array(x), _array(y))
+    return ew.where(_array(plain(condition)), _array(x), _array(y))
 
 
 @implements(np.select)
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     """``np.select``."""
-    conditions = [np.asarray(plain(c)) for c in condlist]
+    conditions = [_constant(c) for c in condlist]
     choices = [_array(c) for c in choicelist]
-    # NumPy's own checks, and the dtype and shape of the result.
-    like = np.select(conditions, [plain(c) for c in choices], plain(default))
+    # NumPy's own checks, and the dtype of the result.
+    tiny = [np.zeros((), c.dtype)[()] for c in conditions], [_tiny(c) for c in choices]
+    dtype = np.select(*tiny, _tiny(default)).dtype  # type: ignore[arg-type]
     result = default
     for condition, choice in zip(reversed(conditions), reversed(choices), strict=True):
         result = ew.where(condition, choice, result)
-    return _as(result, like)
+    return _as(result, dtype, *conditions, *choices, default)
 
 
-def _as(x: Any, like: Any) -> Any:
-    if np.shape(plain(x)) != like.shape:
-        x = broadcast_to(x, shape=like.shape)
-    return x if plain(x).dtype == like.dtype else x.astype(like.dtype)
+def _tiny(x: Any) -> Any:
+    """Return a number of the type of ``x``."""
+    x = plain(x)
+    if is_staged(x):
+        return x.dtype.type(0).item() if is_weak(x) else np.zeros((), x.dtype)
+    return np.zeros((), x.dtype) if isinstance(x, np.ndarray) else x
+
+
+def _as(x: Any, dtype: np.dtype, *given: Any) -> Any:
+    """Return a choice between arrays in their common shape, and in the type of the result."""
+    shape = broadcast_shapes(*(np.shape(plain(g)) for g in given))
+    if np.shape(plain(x)) != shape:
+        x = broadcast_to(x, shape=shape)
+    return to_dtype(as_array(x), dtype)
 
 
 @implements(np.piecewise)
 def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
     """``np.piecewise``."""
     x = _array(x)
+    if any_staged((x, condlist)):
+        return _piecewise_staged(as_array(x), condlist, funclist, args, kw)
     value = np.asarray(plain(x))
     count = len(funclist)
     if np.isscalar(plain(condlist)) or (
@@ -66,7 +98,7 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
     elif count != len(conditions):
         n = len(conditions)
         raise ValueError(f"with {n} condition(s), either {n} or {n + 1} functions are expected")
-    result: Any = constant(np.zeros_like(value))
+    result: Any = fresh(value.shape, value.dtype)
     if value.dtype.kind not in "fc":  # integers: nothing that is stored has a derivative
         return np.piecewise(value, list(conditions), funclist, *args, **kw)
     x = broadcast_to(x, shape=()) if value.ndim == 0 else x
@@ -80,18 +112,50 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
     return result
 
 
+def _piecewise_staged(
+    x: Any, condlist: Any, funclist: Any, args: tuple[Any, ...], kw: dict[str, Any]
+) -> Any:
+    """Do as `piecewise` where nobody knows how many elements a function is for."""
+    if isinstance(condlist, Traced) or not isinstance(condlist, (list, tuple)):
+        condlist = as_array(condlist)
+        nested = condlist.ndim > 1 or (x.ndim == 0 and condlist.ndim == 1)
+    else:
+        nested = isinstance(condlist[0], (list, np.ndarray)) or x.ndim == 0
+    rows = [condlist[k] for k in range(len(condlist))] if nested else [condlist]
+    conditions = [as_array(c) for c in rows]
+    if len(funclist) == len(conditions) + 1:
+        met = conditions[0]
+        for c in conditions[1:]:
+            met = met | c
+        conditions.append(~met)
+    elif len(funclist) != len(conditions):
+        n = len(conditions)
+        raise ValueError(f"with {n} condition(s), either {n} or {n + 1} functions are expected")
+    result: Any = np.zeros_like(x)
+    for condition, function in zip(conditions, funclist, strict=True):
+        if not callable(function):
+            result = ew.where(condition, to_dtype(as_array(function), x.dtype), result)
+            continue
+        result[condition] = hooks.resolve_argument(function)(x[condition], *args, **kw)
+    return result
+
+
 @implements(np.choose)
 def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
     """``np.choose``."""
     count = len(choices)
-    index = np.asarray(plain(a))
+    index = _constant(a)
     options = [_array(choices[k]) for k in range(count)]
-    like = np.choose(index, [plain(c) for c in options], mode=mode)  # type: ignore[arg-type]
-    index = index % count if mode == "wrap" else np.clip(index, 0, count - 1)
+    one = np.zeros((), index.dtype)
+    dtype = np.choose(one, [_tiny(c) for c in options], mode=mode).dtype  # type: ignore[arg-type]
+    if mode == "raise":
+        inside = np.all((index >= 0) & (index < count))
+        require(inside, ValueError, "invalid entry in choice array")
+    index = index % count if mode == "wrap" else np.minimum(np.maximum(index, 0), count - 1)
     result = options[-1]
     for k in reversed(range(count - 1)):
         result = ew.where(index == k, options[k], result)
-    return _as(result, like)
+    return _as(result, dtype, index, *options)
 
 
 @implements(np.clip)
@@ -112,7 +176,8 @@ def clip(
     upper = max if a_max is np._NoValue else a_max
     # Both positional or both by keyword, and numbers: NumPy's own checks and dtype.
     given = {"a_min": a_min, "a_max": a_max, "min": min, "max": max}
-    np.clip(plain(a), **{k: plain(v) for k, v in given.items() if v is not np._NoValue})
+    if not any_staged((a, given)):
+        np.clip(plain(a), **{k: plain(v) for k, v in given.items() if v is not np._NoValue})
     options: dict[str, Any] = {"where": where} if where is not True else {}
     if dtype is not None:
         options["dtype"] = dtype
@@ -129,7 +194,7 @@ def clip(
 
 def _needs_traced(target: Any, value: Any) -> bool:
     """Tell whether ``target`` records; refuse a traced value for one that does not."""
-    if isinstance(target, Recorded):
+    if isinstance(target, Traced):
         return True
     if any_active(value):
         refuse_out(target)
@@ -144,13 +209,17 @@ def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) ->
         np.copyto(dst, plain(src), casting, mask)
         return
     value = plain(src)
-    if not np.can_cast(getattr(value, "dtype", np.result_type(value)), dst.dtype, casting):
+    have = getattr(value, "dtype", np.result_type(value))
+    if not np.can_cast(have, dst.dtype, casting):
         raise TypeError(
-            f"Cannot cast array data from {np.asarray(value).dtype!r} to {dst.dtype!r} according "
-            f"to the rule {casting!r}"
+            f"Cannot cast array data from {have!r} to {dst.dtype!r} according to the rule "
+            f"{casting!r}"
         )
     if mask is True:
         dst[...] = src
+        return
+    if any_staged((dst, mask)):
+        dst[...] = ew.where(mask, to_dtype(as_array(src), dst.dtype), dst)
         return
     mask = np.broadcast_to(mask, dst.shape)
     dst[mask] = broadcast_to(src, shape=dst.shape)[mask]
@@ -159,29 +228,34 @@ def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) ->
 @implements(np.putmask)
 def putmask(a: Any, /, mask: Any, values: Any) -> None:
     """``np.putmask``: ``a.flat[n] = values.flat[n % size]`` wherever ``mask.flat[n]``."""
-    values, mask = _array(values), np.asarray(plain(mask), bool)
+    values, mask = _array(values), _mask(mask)
     if not _needs_traced(a, values):
         np.putmask(a, mask, plain(values))
         return
-    mask = mask.reshape(a.shape)
+    mask = beside(mask, a).reshape(a.shape)
     _store_cyclic(a, mask, values, np.flatnonzero(mask))
+
+
+def _mask(mask: Any) -> Any:
+    return to_dtype(_constant(mask), bool)
 
 
 @implements(np.place)
 def place(arr: Any, mask: Any, vals: Any) -> None:
     """``np.place``: the first values go to where ``mask`` is true, over again if there are few."""
-    vals, mask = _array(vals), np.asarray(plain(mask), bool)
+    vals, mask = _array(vals), _mask(mask)
     if not _needs_traced(arr, vals):
         np.place(arr, mask, plain(vals))
         return
-    mask = mask.reshape(arr.shape)
-    _store_cyclic(arr, mask, vals, np.arange(np.count_nonzero(mask)))
+    mask = beside(mask, arr).reshape(arr.shape)
+    count = np.count_nonzero(mask)
+    _store_cyclic(arr, mask, vals, arange(as_length(count)))
 
 
-def _store_cyclic(a: Any, mask: np.ndarray, values: Any, positions: np.ndarray) -> None:
+def _store_cyclic(a: Any, mask: Any, values: Any, positions: Any) -> None:
     size = np.size(plain(values))
     if size == 0:
-        if positions.size and np.size(plain(a)):
+        if certainly(positions.size != 0) and certainly(np.size(plain(a)) != 0):
             raise ValueError("Cannot insert from an empty array!")
         return
     flat = broadcast_to(values, shape=(1,)) if np.ndim(plain(values)) == 0 else values.reshape(-1)
@@ -194,7 +268,7 @@ def nan_to_num(
 ) -> Any:
     """``np.nan_to_num``: what is replaced is a constant."""
     x = _array(x)
-    replaced = np.nan_to_num(plain(x), nan=nan, posinf=posinf, neginf=neginf)
+    replaced = _nan_to_num(plain(x), nan=nan, posinf=posinf, neginf=neginf)
     if np.iscomplexobj(replaced):
         finite = np.isfinite(plain(x).real), np.isfinite(plain(x).imag)
         re, im = ew.real(x), ew.imag(x)
@@ -205,7 +279,10 @@ def nan_to_num(
         result = ew.where(np.isfinite(plain(x)), x, replaced)
     if np.ndim(replaced) == 0:
         result = result[()]
-    return result if copy or not isinstance(x, Recorded) else store_result(x, result)
+    return result if copy or not isinstance(x, Traced) else store_result(x, result)
+
+
+_nan_to_num = without_derivative(np.nan_to_num)
 
 
 # These take functions, or write to their argument: in rewritten code they come here although no

@@ -6,23 +6,41 @@ later is recorded.
 
 from __future__ import annotations
 
-import operator
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from adjoint.dispatch import any_active, call_function, plain
-from adjoint.eager.recorded import Recorded, constant
+from adjoint.dispatch import (
+    any_active,
+    any_staged,
+    call_function,
+    certainly,
+    is_active,
+    is_staged,
+    is_weak,
+    plain,
+    record_call,
+)  # fmt: skip
+from adjoint.eager.recorded import constant
 from adjoint.errors import TracingError
 from adjoint.frontend import hooks
-from adjoint.ops.registry import FUNCTIONS, implements
+from adjoint.numpy_api.constants import typical
+from adjoint.numpy_api.lengths import as_length, as_shape, at_least, places, same_shapes
+from adjoint.numpy_api.staged_creation import MAKERS
+from adjoint.ops import creation as cr
+from adjoint.ops import elementwise as ew
+from adjoint.ops.registry import FUNCTIONS, Traced, implements
 from adjoint.ops.structural import broadcast_to, cast, permute, reshape, stack
 from adjoint.ops.structural import copy as copy_of
+from adjoint.staged import lift
 
 __all__ = [
     "array",
     "as_array",
+    "as_made",
+    "beside",
     "laid_out",
     "laid_out_like",
     "moved_axis",
@@ -33,16 +51,21 @@ __all__ = [
 
 def as_array(x: Any) -> Any:
     """Return an argument as an array: itself if it is one, traced or not."""
-    if isinstance(x, Recorded):
-        return x if hasattr(plain(x), "dtype") else broadcast_to(x, shape=())
+    if isinstance(x, Traced):
+        return broadcast_to(x, shape=()) if is_weak(x) else x
     if isinstance(x, (list, tuple)) and any_recorded(x):
         return array(x)
     return np.asarray(x)
 
 
+def beside(x: Any, *others: Any) -> Any:
+    """Return an array as a staged one if there is anything staged in ``others``."""
+    return lift(plain(x)) if not is_active(x) and any_staged(others) else x
+
+
 def any_recorded(x: Any) -> bool:
-    """Tell whether ``x``, or anything in the lists and tuples it is, is an Array."""
-    if isinstance(x, Recorded):
+    """Tell whether ``x``, or anything in the lists and tuples it is, is an Array or staged."""
+    if isinstance(x, Traced):
         return True
     return isinstance(x, (list, tuple)) and any(any_recorded(item) for item in x)
 
@@ -58,6 +81,8 @@ def to_dtype(x: Any, dtype: Any) -> Any:
                 f"an array of dtype {dtype} cannot carry the derivative of a traced value; use one "
                 "array a field, or a dictionary of arrays"
             )
+        if is_staged(x):
+            return x if x.dtype == dtype and not is_weak(x) else x.astype(dtype)
         return x.astype(dtype) if isinstance(x, np.ndarray) else np.asarray(plain(x)).astype(dtype)
     return x if x.dtype == dtype else cast(x, dtype=dtype)
 
@@ -103,15 +128,16 @@ def array(
             object, dtype, copy=copy, order=order, subok=subok, ndmin=ndmin, **options
         )
         return _adopted(result, object)
-    if isinstance(object, Recorded):
+    if isinstance(object, Traced):
         number = not isinstance(plain(object), np.ndarray)
         result = broadcast_to(object, shape=()) if number else object
         result = to_dtype(result, dtype)
-        if (copy or number) and isinstance(result, Recorded):
-            result = copy_of(result, order=order or "K")
+        if (copy or number) and isinstance(result, Traced):
+            known = is_staged(result) and result._contiguous  # type: ignore[attr-defined]
+            result = copy_of(result) if known else copy_of(result, order=order or "K")
     else:
         if copy is False:
-            np.array(plain(object), dtype, copy=False)  # NumPy's own refusal
+            np.array([0], dtype, copy=False)  # NumPy's own refusal
         result = to_dtype(_assemble(object), dtype)
         order = order if order == "F" else "C"
     if order in ("C", "F"):
@@ -129,9 +155,20 @@ def _assemble(x: Any) -> Any:
     shape = _flatten(x, leaves)
     if shape is None:
         # Arrays beside lists of numbers, perhaps: [x, [0.0, 1.0]].
-        rows = [_assemble(row) if isinstance(row, (list, tuple)) and len(row) else row for row in x]
-        if rows and len({np.shape(plain(row)) for row in rows}) == 1 and np.ndim(plain(rows[0])):
+        rows = [
+            _assemble(row)
+            if isinstance(row, (list, tuple)) and not isinstance(row, Traced) and len(row)
+            else row
+            for row in x
+        ]
+        shapes = [np.shape(plain(row)) for row in rows]
+        if shapes and shapes[0] and all(same_shapes(shape, shapes[0]) for shape in shapes):
             return stack(*rows, axis=0)
+        if any_staged(x):
+            raise ValueError(
+                "setting an array element with a sequence. The requested array has an "
+                f"inhomogeneous shape: its rows have the shapes {shapes}"
+            )
         np.array(plain(x))  # NumPy's own message for ragged sequences, if it has one
         raise TracingError(f"np.array: this sequence is too ragged to be an array: {plain(x)!r}")
     if any(_kind(leaf) not in "biufc" for leaf in leaves):
@@ -150,10 +187,10 @@ def _assemble(x: Any) -> Any:
 
 def _flatten(x: Any, leaves: list[Any]) -> tuple[int, ...] | None:
     """Append the elements of ``x`` to ``leaves``; return the shape of the nest, None if ragged."""
-    if isinstance(x, Recorded) or not isinstance(x, (list, tuple)):
-        if not isinstance(x, Recorded) and not isinstance(x, (int, float, complex)):
+    if isinstance(x, Traced) or not isinstance(x, (list, tuple)):
+        if not isinstance(x, Traced) and not isinstance(x, (int, float, complex)):
             x = np.asarray(x)
-        if leaves and np.shape(plain(x)) != np.shape(plain(leaves[0])):
+        if leaves and not same_shapes(np.shape(plain(x)), np.shape(plain(leaves[0]))):
             return None
         leaves.append(x)
         return ()
@@ -172,14 +209,37 @@ def _kind(x: Any) -> str:
 
 def laid_out(x: Any, order: str) -> Any:
     """Return ``x`` with its elements in C or Fortran order in memory."""
+    if is_staged(x):
+        return _laid_out_staged(x, order)
     flags = plain(x).flags
     fits = flags.c_contiguous if order == "C" else flags.f_contiguous
     return x if fits else copy_of(x, order=order)
 
 
-def laid_out_like(x: Any, prototype: np.ndarray) -> Any:
-    """Return ``x`` with the layout that ``np.empty_like(prototype)`` has."""
-    strides = prototype.strides
+def _laid_out_staged(x: Any, order: str) -> Any:
+    if x.ndim < 2 or (order == "C" and x._contiguous):
+        return x
+    result = copy_of(x) if order == "C" else copy_of(x, order=order)
+    view = x._view
+    if view is not None and view.path[-1][0] != "permute":
+        # NumPy returns x itself if it happens to be laid out like that.
+        result._unsure = (view.base, view.base._value)
+    return result
+
+
+def as_made(x: Any, order: str = "C") -> Any:
+    """Return ``x``, which has just been made and is a view of nothing, laid out as NumPy's is."""
+    if not is_staged(x):
+        return laid_out(x, order)
+    x._contiguous = order == "C" or x.ndim < 2
+    return x
+
+
+def laid_out_like(x: Any, a: Any) -> Any:
+    """Return a new array ``x`` with the layout that ``np.empty_like(a)`` has."""
+    if is_staged(x) or is_staged(a):
+        return x
+    strides = np.empty_like(plain(a)).strides
     if plain(x).strides == strides:
         return x
     axes = tuple(sorted(range(x.ndim), key=lambda k: -abs(strides[k])))
@@ -282,6 +342,8 @@ def _of_values(fn: Callable[..., Any]) -> Callable[..., Any]:
     """Only the shape and the type of a traced prototype matter; so do values of sizes."""
 
     def impl(*args: Any, **kwargs: Any) -> Any:
+        if any_staged(args) or any_staged(kwargs):
+            return MAKERS[fn](*args, **kwargs)
         result = fn(*plain(args), **plain(kwargs))
         return constant(result) if result.dtype.kind in "fc" else result
 
@@ -293,10 +355,10 @@ def _full(
     like: Any = None,
 ) -> Any:  # fmt: skip
     """``np.full``."""
+    if any_staged((shape, fill_value)):
+        return MAKERS[np.full](shape, fill_value, dtype, order)
     fill_value = to_dtype(as_array(fill_value), dtype)
-    shape = plain(shape)
-    shape = (int(shape),) if np.ndim(shape) == 0 else tuple(int(n) for n in shape)
-    return copy_of(broadcast_to(fill_value, shape=shape), order=order)
+    return copy_of(broadcast_to(fill_value, shape=as_shape(shape)), order=order)
 
 
 @implements(np.full_like)
@@ -305,6 +367,8 @@ def full_like(
     shape: Any = None, *, device: Any = None,
 ) -> Any:  # fmt: skip
     """``np.full_like``."""
+    if any_staged((a, fill_value, shape)):
+        return MAKERS[np.full_like](a, fill_value, dtype, order, subok, shape)
     prototype = np.empty_like(plain(as_array(a)), dtype=dtype, shape=plain(shape))
     result = _full(prototype.shape, fill_value, prototype.dtype)
     return laid_out_like(result, prototype) if order in ("K", "A") else laid_out(result, order)
@@ -314,6 +378,8 @@ def _arange(
     *args: Any, dtype: Any = None, device: Any = None, like: Any = None, **named: Any
 ) -> Any:
     """``np.arange``: its length is a constant, its values are not."""
+    if any_staged((args, named)):
+        return _staged_arange(args, dtype, named)
     constant_values = np.arange(*plain(args), **plain(named))
     n = len(constant_values)
     start = named.get("start", args[0] if len(args) > 1 else 0)
@@ -325,11 +391,45 @@ def _arange(
     return to_dtype(result, constant_values.dtype if dtype is None else dtype)
 
 
-def _count(num: Any) -> int:
-    num = operator.index(plain(num))
-    if num < 0:
+def _staged_arange(args: tuple[Any, ...], dtype: Any, named: dict[str, Any]) -> Any:
+    start = named.get("start", args[0] if len(args) > 1 else 0)
+    stop = named.get("stop", args[1] if len(args) > 1 else args[0] if args else None)
+    step = named.get("step", args[2] if len(args) > 2 else 1)
+    if stop is None:
+        start, stop = 0, start
+    dtype = args[3] if len(args) > 3 else dtype
+    if not any(is_staged(x) and x.dtype.kind in "fc" for x in (start, stop, step)):
+        return MAKERS[np.arange](start, stop, step, dtype)
+    n = at_least(record_call(math.ceil, ((stop - start) / step,)), 0)
+    result = start + cr.arange(n) * ((start + step) - start)
+    if dtype is None:
+        zeros = (np.zeros((), np.result_type(typical(x)))[()] for x in (start, stop))
+        dtype = np.arange(*zeros, np.ones((), np.result_type(typical(step)))[()]).dtype
+    return to_dtype(result, dtype)
+
+
+def _count(num: Any) -> Any:
+    num = as_length(num)
+    if certainly(num < 0):
         raise ValueError(f"Number of samples, {num}, must be non-negative.")
     return num
+
+
+def _with_ends(y: Any, num: Any, first: Any, last: Any) -> Any:
+    """Return samples along the first axis with what is given, if it is, at the ends.
+
+    Where one sample is both, it is the first.
+    """
+    if not is_staged(num):
+        head = [] if first is None or num < 1 else [broadcast_to(first, shape=y.shape[1:])[None]]
+        tail = [] if last is None or num < 2 else [broadcast_to(last, shape=y.shape[1:])[None]]
+        if not head and not tail:
+            return y
+        return np.concatenate([*head, y[len(head) : num - len(tail)], *tail])
+    index = places(num, y.ndim, 0)
+    if last is not None:
+        y = ew.where(index == at_least(num - 1, 1), last, y)
+    return y if first is None else ew.where(index == 0, first, y)
 
 
 @implements(np.linspace)
@@ -341,25 +441,30 @@ def linspace(
     num = _count(num)
     steps = num - 1 if endpoint else num
     integral = dtype is not None and np.issubdtype(dtype, np.integer)
-    wide = np.linspace(plain(start), plain(stop), 1).dtype
+    wide = np.result_type(start, stop, 0.0) if any_staged((start, stop)) else _wide(start, stop)
     start, stop = as_array(start), as_array(stop)
     start, stop = 1.0 * to_dtype(start, wide), 1.0 * to_dtype(stop, wide)
     delta = stop - start
-    y = np.arange(num, dtype=plain(delta).dtype).reshape((-1,) + (1,) * np.ndim(plain(delta)))
+    y = to_dtype(places(num, plain(delta).ndim + 1, 0), plain(delta).dtype)
     step: Any = np.nan
-    if steps > 0:
+    if is_staged(num):
+        step = delta / at_least(steps, 1)
+        y = y * step
+    elif steps > 0:
         step = delta / steps
-        y = y / steps * delta if np.any(plain(step) == 0) else y * step
+        y = y / steps * delta if certainly(np.any(plain(step) == 0)) else y * step
     else:
         y = y * delta
-    y = y + start
-    if endpoint and num > 1:
-        y = np.concatenate([y[:-1], broadcast_to(stop, shape=y.shape[1:])[None]])
+    y = _with_ends(y + start, num, None, stop if endpoint else None)
     y = moved_axis(y, 0, axis)
     if integral:
         y = np.floor(y)
     y = to_dtype(y, wide if dtype is None else dtype)
     return (y, step) if retstep else y
+
+
+def _wide(start: Any, stop: Any) -> np.dtype:
+    return np.linspace(plain(start), plain(stop), 1).dtype
 
 
 @implements(np.logspace)
@@ -370,7 +475,7 @@ def logspace(
     """``np.logspace``."""
     if np.ndim(plain(base)) > 0:
         start, stop, base = as_array(start), as_array(stop), as_array(base)
-        n = np.broadcast(plain(start), plain(stop), plain(base)).ndim
+        n = max(x.ndim for x in (start, stop, base))
         start, stop, base = (x[(None,) * (n - x.ndim)] for x in (start, stop, base))
         base = np.expand_dims(base, axis)
     y = linspace(start, stop, num, endpoint, axis=axis)
@@ -384,20 +489,16 @@ def geomspace(
     """``np.geomspace``: NumPy's own formula."""
     num = _count(num)
     start, stop = as_array(start), as_array(stop)
-    if np.any(plain(start) == 0) or np.any(plain(stop) == 0):
+    if certainly(np.any(plain(start) == 0)) or certainly(np.any(plain(stop) == 0)):
         raise ValueError("Geometric sequence cannot include zero")
-    wide = np.result_type(plain(start), plain(stop), float(num), np.zeros((), dtype))
+    wide = np.result_type(plain(start), plain(stop), 0.0, np.zeros((), dtype))
     start, stop = to_dtype(start, wide), to_dtype(stop, wide)
     # NumPy takes the sign (of complex numbers the phase) out, and puts it back: real numbers stay
     # real, and numbers on an axis stay on it.
     turn = start / np.abs(start) if wide.kind == "c" else np.sign(plain(start))
     first, last = start / turn, stop / turn
     y = logspace(np.log10(first), np.log10(last), num, endpoint, base=10.0)
-    if num > 0:
-        parts = [broadcast_to(first, shape=y.shape[1:])[None], y[1:]]
-        if num > 1 and endpoint:
-            parts[1:] = [y[1:-1], broadcast_to(last, shape=y.shape[1:])[None]]
-        y = np.concatenate(parts)
+    y = _with_ends(y, num, first, last if endpoint else None)
     y = moved_axis(y * turn, 0, axis)
     return to_dtype(y, wide if dtype is None else dtype)
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.dispatch import plain
+from adjoint.dispatch import certainly, is_staged, plain
+from adjoint.numpy_api.lengths import same_lengths
 from adjoint.numpy_api.reductions import operand, sum_
 from adjoint.ops import scan
 from adjoint.ops.registry import implements
@@ -81,7 +82,7 @@ def _spacings(f: Any, varargs: tuple[Any, ...], axes: tuple[int, ...]) -> list[A
         given = operand(given)
         if given.ndim != 1:
             raise ValueError("distances must be either scalars or 1d")
-        if len(given) != f.shape[axis]:
+        if not same_lengths(given.shape[0], f.shape[axis]):
             raise ValueError(
                 "when 1d, distances must match the length of the corresponding dimension"
             )
@@ -89,7 +90,7 @@ def _spacings(f: Any, varargs: tuple[Any, ...], axes: tuple[int, ...]) -> list[A
         # As NumPy does: evenly spaced coordinates are one spacing. With traced coordinates the
         # general formula keeps the derivative in each of them.
         value = plain(widths)
-        even = widths is value and (value == value[0]).all()
+        even = widths is value and not is_staged(value) and (value == value[0]).all()
         spacings.append(value[0] if even else widths)
     return spacings
 
@@ -108,7 +109,7 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
         raise ValueError("'edge_order' greater than 2 not supported")
     results = []
     for k, h in zip(axes, spacings, strict=True):
-        if f.shape[k] < edge_order + 1:
+        if certainly(f.shape[k] < edge_order + 1):
             raise ValueError(
                 "Shape of array too small to calculate a numerical gradient, at least "
                 "(edge_order + 1) elements are required."
@@ -125,14 +126,13 @@ def _gradient_along(f: Any, h: Any, axis: int, edge_order: int) -> Any:
     def at(start: int | None, stop: int | None) -> Any:
         return f[(slice(None),) * axis + (slice(start, stop),)]
 
-    n = f.shape[axis]
     if np.ndim(plain(h)) == 0:
         inside = (at(2, None) - at(None, -2)) / (2.0 * h)
         first = last = h
         before = after = h
     else:
         shape = [1] * f.ndim
-        shape[axis] = n - 2
+        shape[axis] = -1
         left = reshape(h[:-1], shape=tuple(shape))
         right = reshape(h[1:], shape=tuple(shape))
         inside = (
@@ -141,7 +141,7 @@ def _gradient_along(f: Any, h: Any, axis: int, edge_order: int) -> Any:
             + at(2, None) * (left / (right * (left + right)))
         )
         first, last = h[0], h[-1]
-        before, after = (h[1], h[-2]) if n > 2 else (None, None)
+        before, after = (h[1], h[-2]) if edge_order == 2 else (None, None)
     if edge_order == 1:
         head = (at(1, 2) - at(0, 1)) / first
         tail = (at(-1, None) - at(-2, -1)) / last
@@ -170,7 +170,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
         x = operand(x)
         if x.ndim == 1:
             shape = [1] * y.ndim
-            shape[axis] = max(x.size - 1, 0)
+            shape[axis] = -1
             d = reshape(diff(x), shape=tuple(shape))
         else:
             d = diff(x, axis=axis)

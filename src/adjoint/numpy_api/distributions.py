@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.dispatch import plain
+from adjoint.dispatch import is_staged, plain
 from adjoint.ops import elementwise as ew
 from adjoint.ops import special as s
 
@@ -23,6 +23,10 @@ _INF = math.inf
 _LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
 
 Function = Callable[..., Any]
+
+
+def _positive(*shapes: Any) -> list[Any]:
+    return [np.greater(a, 0) for a in shapes]
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ class Continuous:
         Its ends; ``support(*shapes)`` if they depend on the shapes.
     inside : float
         A point of every support that does not depend on the shapes, put in place of points outside.
+    proper : callable
+        ``proper(*shapes)`` gives conditions on the shapes.
     """
 
     logpdf: Function
@@ -48,6 +54,7 @@ class Continuous:
     logsf: Function | None = None
     ppf: Function | None = None
     isf: Function | None = None
+    proper: Function = _positive
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,7 @@ class Discrete:
     upper: Function = lambda *shapes: _INF
     cdf: Function | None = None
     sf: Function | None = None
+    proper: Function = _positive
 
 
 def _normal(y: Any) -> Any:
@@ -80,13 +88,14 @@ def _log_mass(a: Any, b: Any) -> Any:
 
 def _student(y: Any, df: Any) -> Any:
     infinite = np.isinf(plain(df))
+    open_ = is_staged(infinite)
     finite = ew.where(infinite, 1.0, df)
     value = (
         -s.betaln(0.5, 0.5 * finite)
         - 0.5 * np.log(finite)
         - 0.5 * (finite + 1) * np.log1p(y * y / finite)
     )
-    return ew.where(infinite, _normal(y), value) if np.any(infinite) else value
+    return ew.where(infinite, _normal(y), value) if open_ or np.any(infinite) else value
 
 
 def _f(y: Any, n: Any, m: Any) -> Any:
@@ -142,6 +151,7 @@ CONTINUOUS: dict[str, Continuous] = {
     ),
     "truncnorm": Continuous(
         lambda y, a, b: _normal(y) - _log_mass(a, b), lambda a, b: (a, b),
+        proper=lambda a, b: [np.less(a, b)],
         logcdf=lambda y, a, b: _log_mass(a, y) - _log_mass(a, b),
         logsf=lambda y, a, b: _log_mass(y, b) - _log_mass(a, b),
         cdf=lambda y, a, b: np.exp(_log_mass(a, y) - _log_mass(a, b)),
@@ -151,6 +161,7 @@ CONTINUOUS: dict[str, Continuous] = {
         lambda y, a: math.log(2) + _normal(y) + s.log_ndtr(a * y),
         cdf=lambda y, a: s.ndtr(y) - 2 * s.owens_t(y, a),
         sf=lambda y, a: s.ndtr(-y) + 2 * s.owens_t(y, a),
+        proper=lambda a: [np.isfinite(a)],
     ),
     "expon": Continuous(
         lambda y: -y, _HALF, 1.0,
@@ -271,9 +282,14 @@ CONTINUOUS: dict[str, Continuous] = {
     ),
     "vonmises": Continuous(
         lambda y, kappa: kappa * s.cosm1(y) - math.log(2 * math.pi) - np.log(s.i0e(kappa)),
+        proper=lambda kappa: [np.greater_equal(kappa, 0)],
     ),
 }  # fmt: skip
 """By the name of SciPy's generator."""
+
+
+def _probability(p: Any) -> list[Any]:
+    return [np.greater_equal(p, 0), np.less_equal(p, 1)]
 
 
 def _bernoulli_cdf(k: Any, p: Any) -> Any:
@@ -284,6 +300,7 @@ DISCRETE: dict[str, Discrete] = {
     "bernoulli": Discrete(
         lambda k, p: s.xlogy(k, p) + s.xlog1py(1 - k, -p), upper=lambda p: 1,
         cdf=_bernoulli_cdf, sf=lambda k, p: ew.where(np.less(k, 1), p, 0.0),
+        proper=lambda p: _probability(p),
     ),
     "binom": Discrete(
         lambda k, n, p: (
@@ -291,21 +308,25 @@ DISCRETE: dict[str, Discrete] = {
             + s.xlogy(k, p) + s.xlog1py(n - k, -p)
         ),
         upper=lambda n, p: n,
+        proper=lambda n, p: [np.greater_equal(n, 0), np.equal(n, np.floor(n)), *_probability(p)],
         cdf=lambda k, n, p: s.betaincc(k + 1, n - k, p),
         sf=lambda k, n, p: s.betainc(k + 1, n - k, p),
     ),
     "poisson": Discrete(
         lambda k, mu: s.xlogy(k, mu) - s.gammaln(k + 1) - mu,
+        proper=lambda mu: [np.greater_equal(mu, 0)],
         cdf=lambda k, mu: s.gammaincc(k + 1, mu), sf=lambda k, mu: s.gammainc(k + 1, mu),
     ),
     "geom": Discrete(
         lambda k, p: s.xlog1py(k - 1, -p) + np.log(p), lower=1,
+        proper=lambda p: [np.greater(p, 0), np.less_equal(p, 1)],
         cdf=lambda k, p: -np.expm1(k * np.log1p(-p)), sf=lambda k, p: np.exp(k * np.log1p(-p)),
     ),
     "nbinom": Discrete(
         lambda k, n, p: (
             s.gammaln(n + k) - s.gammaln(k + 1) - s.gammaln(n) + n * np.log(p) + s.xlog1py(k, -p)
         ),
+        proper=lambda n, p: [np.greater(n, 0), np.greater(p, 0), np.less_equal(p, 1)],
         cdf=lambda k, n, p: s.betainc(n, k + 1, p), sf=lambda k, n, p: s.betaincc(n, k + 1, p),
     ),
 }  # fmt: skip

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.dispatch import from_nested, plain
+from adjoint.dispatch import from_nested, is_staged, is_weak, plain, without_derivative
+from adjoint.errors import TracingError
 from adjoint.numpy_api.constants import register_constant
 from adjoint.numpy_api.ufuncs import is_complex
 from adjoint.ops import elementwise as ew
@@ -49,6 +50,11 @@ def angle(z: Any, deg: bool = False) -> Any:
 def real_if_close(a: Any, tol: float = 100) -> Any:
     """``np.real_if_close``: which it is, is decided by the values."""
     a = _array(a)
+    if is_staged(a):
+        raise TracingError(
+            "np.real_if_close: whether the result is complex depends on numbers that are not known "
+            "when the function is staged; use x.real, or keep it complex"
+        )
     return a if np.iscomplexobj(np.real_if_close(plain(a), tol)) else a.real
 
 
@@ -64,12 +70,15 @@ def i0(x: Any) -> Any:
     return ew.bessel_i(_array(x), order=0)
 
 
+_unwrap = without_derivative(np.unwrap)
+
+
 @implements(np.unwrap)
 def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.pi) -> Any:
     """``np.unwrap``: adds constant multiples of the period."""
     p = _array(p)
     value, one = plain(p), plain(period)
-    turns = np.rint((np.unwrap(value, discont, axis, period=one) - value) / one)
+    turns = np.rint((_unwrap(value, discont, axis, period=one) - value) / one)
     return p + turns.astype(value.dtype) * period
 
 
@@ -79,8 +88,14 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.
 def _complex_if(test: Callable[[Any], Any], x: Any) -> Any:
     x = _array(x)
     value = plain(x)
-    if not hasattr(value, "dtype"):  # np.emath makes arrays of Python numbers
+    if is_weak(value):  # np.emath makes arrays of Python numbers
         x = broadcast_to(x, shape=())
+    if is_staged(x) and x.dtype.kind != "c" and test is not _never:
+        raise TracingError(
+            "the functions of np.emath give complex numbers for some real ones and real numbers "
+            "for others; which they are is not known when the function is staged. Use NumPy's "
+            "function of the same name, of x + 0j if the result is to be complex."
+        )
     return x + 0j if not np.iscomplexobj(value) and np.any(test(value)) else x
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from adjoint.dispatch import plain
+from adjoint.dispatch import certainly, plain
 from adjoint.numpy_api.creation import as_array
+from adjoint.numpy_api.lengths import as_length
 from adjoint.numpy_api.shaping import normalized, roll
 from adjoint.ops import fft as ft
 from adjoint.ops.registry import Op, implements
@@ -25,8 +25,8 @@ def _checked(a: Any, n: Any, axis: Any, norm: Any, half: bool = False) -> tuple[
     if norm not in OPPOSITE:
         raise ValueError(f'Invalid norm value {norm}; should be "backward", "ortho" or "forward".')
     length = 2 * (a.shape[axis] - 1) if half else a.shape[axis]
-    n = length if n is None else operator.index(plain(n))
-    if n < 1:
+    n = length if n is None else as_length(n)
+    if certainly(n < 1):
         raise ValueError(f"Invalid number of FFT data points ({n}) specified.")
     return a, n, axis
 
@@ -74,7 +74,7 @@ def _shape_and_axes(a: Any, s: Any, axes: Any, half: bool = False) -> tuple[list
         s = [a.shape[k] for k in axes]
         if half and s:
             s[-1] = 2 * (s[-1] - 1)
-    s = [operator.index(n) for n in s]
+    s = [as_length(n) for n in s]
     if len(s) != len(axes):
         raise ValueError("Shape and axes have different lengths.")
     return [a.shape[k] if n == -1 else n for n, k in zip(s, axes)], axes

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NoReturn
 
 import numpy as np
 
-from adjoint.dispatch import any_active, plain
-from adjoint.eager.recorded import Recorded, constant
-from adjoint.eager.stores import add_in_place
+from adjoint.dispatch import any_active, any_staged, certainly, fresh, is_staged, plain
 from adjoint.errors import TracingError
+from adjoint.numpy_api import ufuncs as _ufuncs  # noqa: F401  (says which there are)
 from adjoint.numpy_api.constants import register_constant
-from adjoint.numpy_api.creation import as_array, laid_out, to_dtype
+from adjoint.numpy_api.creation import as_array, as_made, beside, to_dtype
+from adjoint.numpy_api.lengths import as_length, least, places, require, same_lengths
+from adjoint.numpy_api.recorded_loops import for_each
 from adjoint.numpy_api.shaping import normalized, ravel
 from adjoint.ops import elementwise as ew
 from adjoint.ops import structural as st
-from adjoint.ops.registry import METHODS, UFUNCS, implements
+from adjoint.ops.creation import arange, ones
+from adjoint.ops.discrete import turns
+from adjoint.ops.registry import METHODS, UFUNCS, Traced, implements
+from adjoint.staged import lift
 
 __all__ = ["diag", "diagonal", "take"]
 
@@ -25,16 +30,16 @@ _ALL = slice(None)
 # -- reading -----------------------------------------------------------------------------------
 
 
-def _indices(indices: Any, length: int, mode: str) -> Any:
+def _indices(indices: Any, length: Any, mode: str) -> Any:
     """Return integer indices in range, by the rule of ``mode``."""
-    indices = np.asarray(plain(indices))
+    indices = as_array(plain(indices))
     if indices.dtype.kind not in "iub" and indices.ndim and indices.size:
         raise TypeError(f"Cannot cast array data from {indices.dtype!r} to dtype('int64')")
     indices = indices.astype(np.intp)
     if mode == "wrap":
         indices = indices % length
     elif mode == "clip":
-        indices = np.clip(indices, 0, length - 1)
+        indices = np.minimum(np.maximum(indices, 0), length - 1)
     elif mode != "raise":
         raise ValueError(f"clipmode must be one of 'clip', 'raise', or 'wrap' (got {mode!r})")
     return indices
@@ -49,13 +54,14 @@ def take(a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = "
     axis = normalized(axis, a.ndim)
     length = a.shape[axis]
     indices = _indices(indices, length, mode)
-    if not length and indices.size:
+    if certainly(length == 0) and certainly(indices.size != 0):
         raise IndexError("cannot do a non-empty take from an empty axes.")
     if indices.ndim == 0:
-        part = a[(*(_ALL,) * axis, int(indices))]
+        part = beside(a, indices)[(*(_ALL,) * axis, as_length(indices))]
         return part.copy() if np.ndim(plain(part)) else part
     # Gathering keeps the layout of what it reads from; np.take does not.
-    return laid_out(a[(*(_ALL,) * axis, indices)], "C")
+    a = beside(a, indices)
+    return as_made(a[(*(_ALL,) * axis, indices)])
 
 
 def _along(arr_shape: tuple[int, ...], indices: Any, axis: int) -> tuple[Any, ...]:
@@ -65,27 +71,25 @@ def _along(arr_shape: tuple[int, ...], indices: Any, axis: int) -> tuple[Any, ..
     if len(arr_shape) != indices.ndim:
         raise ValueError("`indices` and `arr` must have the same number of dimensions")
     ndim = len(arr_shape)
-    return tuple(
-        indices if k == axis else np.arange(n).reshape((-1,) + (1,) * (ndim - k - 1))
-        for k, n in enumerate(arr_shape)
-    )
+    return tuple(indices if k == axis else places(n, ndim, k) for k, n in enumerate(arr_shape))
 
 
 @implements(np.take_along_axis)
 def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
     """``np.take_along_axis``."""
-    arr, indices = as_array(arr), np.asarray(plain(indices))
+    arr, indices = as_array(arr), as_array(plain(indices))
     if axis is None:
         if indices.ndim != 1:
             raise ValueError("when axis=None, `indices` must have a single dimension.")
         arr, axis = ravel(arr), 0
+    arr = beside(arr, indices)
     return arr[_along(arr.shape, indices, normalized(axis, arr.ndim))]
 
 
 @implements(np.compress)
 def compress(condition: Any, a: Any, axis: Any = None, out: None = None) -> Any:
     """``np.compress``."""
-    condition = np.asarray(plain(condition))
+    condition = as_array(plain(condition))
     if condition.ndim != 1:
         raise ValueError("condition must be a 1-d array")
     return take(a, np.flatnonzero(condition), axis)
@@ -94,7 +98,7 @@ def compress(condition: Any, a: Any, axis: Any = None, out: None = None) -> Any:
 @implements(np.extract)
 def extract(condition: Any, arr: Any) -> Any:
     """``np.extract``."""
-    return take(ravel(arr), np.flatnonzero(np.asarray(plain(condition))))
+    return take(ravel(arr), np.flatnonzero(as_array(plain(condition))))
 
 
 register_constant(
@@ -119,7 +123,7 @@ def diagonal(a: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1) -> Any:
     i, j = normalized(axis1, a.ndim), normalized(axis2, a.ndim)
     if i == j:
         raise ValueError("axis1 and axis2 cannot be the same")
-    return st.diagonal(a, offset_axes=(int(plain(offset)), i, j))
+    return st.diagonal(a, offset_axes=(as_length(offset), i, j))
 
 
 @implements(np.linalg.diagonal, storage=True)
@@ -131,15 +135,15 @@ def linalg_diagonal(x: Any, /, *, offset: int = 0) -> Any:
 @implements(np.diag, storage=True)
 def diag(v: Any, k: int = 0) -> Any:
     """``np.diag``."""
-    v, k = as_array(v), int(plain(k))
+    v, k = as_array(v), as_length(k)
     if v.ndim == 2:
         return diagonal(v, k)
     if v.ndim != 1:
         raise ValueError("Input must be 1- or 2-d.")
     n = v.shape[0] + abs(k)
-    result = constant(np.zeros((n, n), plain(v).dtype))
-    if v.shape[0] and _records(result):
-        rows = np.arange(v.shape[0]) + max(-k, 0)
+    result = fresh((n, n), plain(v).dtype, v)
+    if v.shape[0] != 0 and _records(result):
+        rows = arange(v.shape[0]) + max(-k, 0)
         result[rows, rows + k] = v
     return result
 
@@ -164,24 +168,29 @@ def linalg_trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
     return trace(x, offset, -2, -1, dtype)
 
 
-def _triangle(m: Any, mask: np.ndarray) -> Any:
-    return ew.where(mask, m, np.zeros((), plain(m).dtype))
+def _below(m: Any, k: Any) -> Any:
+    """Return the mask of what is on the k-th diagonal of matrices and below."""
+    rows, columns = m.shape[-2:]
+    return places(columns, 2, 1) <= places(rows, 2, 0) + as_length(k)
+
+
+def _matrix(m: Any) -> Any:
+    m = as_array(m)
+    return m[None, :] * ones((m.shape[0], 1), plain(m).dtype) if m.ndim == 1 else m
 
 
 @implements(np.tril)
 def tril(m: Any, k: int = 0) -> Any:
     """``np.tril``."""
-    m = as_array(m)
-    m = m[None, :] * np.ones((m.shape[0], 1), plain(m).dtype) if m.ndim == 1 else m
-    return _triangle(m, np.tri(*m.shape[-2:], k=plain(k), dtype=bool))
+    m = _matrix(m)
+    return ew.where(_below(m, k), m, np.zeros((), plain(m).dtype))
 
 
 @implements(np.triu)
 def triu(m: Any, k: int = 0) -> Any:
     """``np.triu``."""
-    m = as_array(m)
-    m = m[None, :] * np.ones((m.shape[0], 1), plain(m).dtype) if m.ndim == 1 else m
-    return _triangle(m, ~np.tri(*m.shape[-2:], k=plain(k) - 1, dtype=bool))
+    m = _matrix(m)
+    return ew.where(_below(m, as_length(k) - 1), np.zeros((), plain(m).dtype), m)
 
 
 # -- storing -----------------------------------------------------------------------------------
@@ -189,7 +198,7 @@ def triu(m: Any, k: int = 0) -> Any:
 
 def _records(a: Any) -> bool:
     """Tell whether an array that is to be stored to keeps derivatives."""
-    return isinstance(a, Recorded)
+    return isinstance(a, Traced)
 
 
 def _refuse(fn: str, a: Any) -> NoReturn:
@@ -200,18 +209,27 @@ def _refuse(fn: str, a: Any) -> NoReturn:
     )
 
 
-def _flat_index(positions: np.ndarray, shape: tuple[int, ...]) -> tuple[Any, ...]:
-    return np.unravel_index(positions, shape) if shape else ()
+def _flat_index(positions: Any, shape: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the indices of the elements with these numbers in C order."""
+    if not shape:
+        return ()
+    if not any_staged((positions, shape)):
+        return np.unravel_index(positions, shape)
+    indices = []
+    for n in reversed(shape[1:]):
+        indices.append(positions % n)
+        positions = positions // n
+    return (positions, *reversed(indices))
 
 
-def _cycled(values: Any, count: int) -> Any:
+def _cycled(values: Any, count: Any) -> Any:
     """Return the first ``count`` of the values repeated for ever, as put and fill_diagonal do."""
     values = ravel(values)
     if values.shape[0] == 1:
         return values[0]
-    if values.shape[0] >= count:
+    if certainly(values.shape[0] >= count):
         return values[:count]
-    return take(values, np.arange(count) % values.shape[0])
+    return take(values, arange(count) % values.shape[0])
 
 
 @implements(np.put, storage=True)
@@ -223,13 +241,20 @@ def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
         return np.put(a, plain(ind), plain(v), mode)  # type: ignore[arg-type]
     positions = _indices(ind, a.size, mode).ravel()
     v = as_array(v)
-    if not positions.size or not v.size:
+    if positions.size == 0 or v.size == 0:
         return None
     if mode == "raise":
-        wrong = positions[(positions < -a.size) | (positions >= a.size)]
-        if wrong.size:
-            raise IndexError(f"index {wrong[0]} is out of bounds for axis 0 with size {a.size}")
-        positions = positions % a.size
+        if not any_staged((positions, a.size)):
+            wrong = positions[(positions < -a.size) | (positions >= a.size)]
+            if wrong.size:
+                raise IndexError(f"index {wrong[0]} is out of bounds for axis 0 with size {a.size}")
+        elif a.ndim == 1:
+            a[positions] = _cycled(v, positions.size)  # which checks them
+            return None
+        else:
+            inside = np.all((positions >= -a.size) & (positions < a.size))
+            require(inside, IndexError, "np.put: an index is out of bounds")
+        positions = np.where(positions < 0, positions + a.size, positions)
     a[_flat_index(positions, a.shape)] = _cycled(v, positions.size)
     return None
 
@@ -241,11 +266,11 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
         if any_active(values):
             _refuse("np.put_along_axis", arr)
         return np.put_along_axis(arr, plain(indices), plain(values), axis)
-    indices, values = np.asarray(plain(indices)), as_array(values)
+    indices, values = as_array(plain(indices)), as_array(values)
     if axis is None:
         if indices.ndim != 1:
             raise ValueError("when axis=None, `indices` must have a single dimension.")
-        positions = np.arange(arr.size)[indices]
+        positions = arange(arr.size)[indices]
         arr[_flat_index(positions, arr.shape)] = values
     else:
         arr[_along(arr.shape, indices, normalized(axis, arr.ndim))] = values
@@ -261,18 +286,21 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
         return np.fill_diagonal(a, plain(val), wrap)
     if a.ndim < 2:
         raise ValueError("array must be at least 2-d")
-    end = None
-    if a.ndim == 2:
-        step = a.shape[1] + 1
-        if not wrap:
-            end = a.shape[1] * a.shape[1]
-    else:
-        if len(set(a.shape)) > 1:
-            raise ValueError("All dimensions of input must be of equal length")
-        step = 1 + int(np.cumprod(a.shape[:-1]).sum())
-    positions = np.arange(a.size)[:end:step]
-    if positions.size:
-        a[_flat_index(positions, a.shape)] = _cycled(as_array(val), positions.size)
+    n = a.shape[-1]
+    if a.ndim > 2 and not all(same_lengths(m, n) for m in a.shape):
+        raise ValueError("All dimensions of input must be of equal length")
+    val = as_array(val)
+    if any_staged((a, val)) and not wrap:
+        rows = a.shape[0]
+        count = rows if a.ndim > 2 or rows == n else least(rows, n)
+        k = arange(count)
+        a[(k,) * a.ndim] = _cycled(val, count)
+        return None
+    step = a.shape[1] + 1 if a.ndim == 2 else 1 + sum(n**k for k in range(1, a.ndim))
+    end = n * n if a.ndim == 2 and not wrap else None
+    positions = arange(a.size)[:end:step]
+    if positions.size != 0:
+        a[_flat_index(positions, a.shape)] = _cycled(val, positions.size)
     return None
 
 
@@ -281,8 +309,8 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
 
 def _as_index(indices: Any) -> Any:
     if isinstance(indices, tuple):
-        return tuple(np.asarray(i) if isinstance(i, list) else i for i in plain(indices))
-    return np.asarray(plain(indices)) if isinstance(indices, list) else plain(indices)
+        return tuple(as_array(i) if isinstance(i, list) else i for i in plain(indices))
+    return as_array(plain(indices)) if isinstance(indices, list) else plain(indices)
 
 
 def _add_at(a: Any, indices: Any, b: Any) -> None:
@@ -292,7 +320,7 @@ def _add_at(a: Any, indices: Any, b: Any) -> None:
         np.add.at(a, plain(indices), plain(b))
         return
     b = as_array(b)
-    add_in_place(a, (("index", _as_index(indices)),), to_dtype(b, _kept_type("add", a, b)))
+    a._add_at((("index", _as_index(indices)),), to_dtype(b, _kept_type("add", a, b)))
 
 
 def _kept_type(name: str, a: Any, b: Any) -> np.dtype | None:
@@ -322,29 +350,30 @@ def _at(ufunc: np.ufunc) -> Any:
                 _refuse(f"np.{ufunc.__name__}.at", a)
             ufunc.at(a, plain(indices), *plain(operand))
             return
-        flat = np.arange(a.size).reshape(a.shape)[_as_index(indices)]
-        positions = np.ravel(flat)
+        flat = arange(math.prod(a.shape)).reshape(a.shape)[_as_index(indices)]
+        positions = ravel(flat)
         operand = tuple(ravel(st.broadcast_to(as_array(b), shape=np.shape(flat))) for b in operand)
-        # The k-th mention of an element is served in the k-th turn.
-        order = np.argsort(positions, kind="stable")
-        ranked = positions[order]
-        first = np.searchsorted(ranked, ranked)
-        turn = np.empty(positions.size, np.intp)
-        turn[order] = np.arange(positions.size) - first
-        for k in range(int(turn.max(initial=-1)) + 1):
-            mine = np.flatnonzero(turn == k)
+        if is_staged(a):
+            positions, *operand = map(lift, (positions, *operand))
+
+        def change(mine: Any) -> None:
             index = _flat_index(positions[mine], a.shape)
             result = UFUNCS[ufunc](a[index], *(b[mine] for b in operand))
             a[index] = to_dtype(result, plain(a).dtype)
+
+        if is_staged(a):
+            for_each(positions.shape[0], (a,), change)
+            return
+        # The k-th mention of an element is served in the k-th turn.
+        turn = turns(positions)
+        for k in range(int(turn.max(initial=-1)) + 1):
+            change(np.flatnonzero(turn == k))
 
     return impl
 
 
 METHODS[np.add, "at"] = _add_at
 METHODS[np.subtract, "at"] = _subtract_at
-for _ufunc in (
-    np.multiply, np.divide, np.power, np.maximum, np.minimum, np.negative, np.square, np.exp,
-    np.sqrt, np.log, np.reciprocal, np.absolute, np.sin, np.cos, np.tanh, np.fmax, np.fmin,
-    np.logaddexp, np.hypot, np.arctan2, np.float_power, np.remainder,
-):  # fmt: skip
-    METHODS[_ufunc, "at"] = _at(_ufunc)
+for _ufunc in list(UFUNCS):
+    if _ufunc.signature is None and _ufunc.nout == 1:
+        METHODS.setdefault((_ufunc, "at"), _at(_ufunc))

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.dispatch import plain
-from adjoint.numpy_api.creation import as_array, notice_every_argument, to_dtype
+from adjoint.dispatch import any_staged, certainly, is_staged, is_weak, plain
+from adjoint.numpy_api.creation import as_array, beside, notice_every_argument, to_dtype
+from adjoint.numpy_api.lengths import same_shapes
 from adjoint.ops import elementwise as ew
+from adjoint.ops.creation import zeros
 from adjoint.ops.registry import implements
 
 __all__ = ["interp"]
@@ -19,9 +21,12 @@ def interp(
     x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None
 ) -> Any:
     """``np.interp``. At a knot the derivative is that of the segment on the right of it."""
-    x = x if hasattr(plain(x), "dtype") else as_array(x)
+    x = as_array(x) if is_weak(x) else x
     xp, fp = as_array(xp), as_array(fp)
-    np.interp(0.0, plain(xp), plain(fp))  # NumPy's own checks of the table
+    if not any_staged((xp, fp)):
+        np.interp(0.0, plain(xp), plain(fp))  # NumPy's own checks of the table
+    elif xp.ndim != 1 or not same_shapes(xp.shape, fp.shape):
+        raise ValueError("fp and xp are not of the same length.")
     for given in (x, xp):
         if plain(given).dtype.kind == "c":
             raise TypeError(
@@ -31,7 +36,7 @@ def interp(
     x, xp = to_dtype(x, float), to_dtype(xp, float)
     fp = to_dtype(fp, complex if plain(fp).dtype.kind == "c" else float)
     if period is not None:
-        if np.ndim(plain(period)) or plain(period) == 0:
+        if np.ndim(plain(period)) or certainly(plain(period) == 0):
             raise ValueError("period must be a non-zero value")
         period = abs(period)
         left = right = None
@@ -44,18 +49,24 @@ def interp(
         raise TypeError("np.interp: left and right must be numbers")
     left = fp[0] if left is None else left
     right = fp[-1] if right is None else right
+    xp, fp = beside(xp, x, fp), beside(fp, x, xp)
     at, knots = plain(x), plain(xp)
-    n = len(knots)
+    n = knots.shape[0]
     if n == 1:
-        inside = fp[np.zeros(np.shape(at), int)]
+        inside = fp[zeros(np.shape(at), int)]
     else:
         k = np.clip(np.searchsorted(knots, at, side="right") - 1, 0, n - 2)
-        slope = (fp[k + 1] - fp[k]) / (xp[k + 1] - xp[k])
+        if is_staged(n):  # which may turn out to be 1
+            k = np.maximum(k, 0)
+            after = np.minimum(k + 1, n - 1)
+            slope = ew.strong_divide(fp[after] - fp[k], xp[after] - xp[k])
+        else:
+            slope = (fp[k + 1] - fp[k]) / (xp[k + 1] - xp[k])
         # From the knot on the left, but at the last knot from that: its value is met exactly.
         j = np.where(at == knots[-1], n - 1, k)
         inside = slope * (x - xp[j]) + fp[j]
     result = ew.where(at < knots[0], left, ew.where(at > knots[-1], right, inside))
-    if np.isnan(at).any():
+    if is_staged(at) or np.isnan(at).any():
         result = ew.where(np.isnan(at), x, result)
     return result if np.ndim(at) else result[()]
 

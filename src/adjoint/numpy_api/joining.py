@@ -7,12 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.dispatch import plain
-from adjoint.eager.recorded import Recorded
-from adjoint.numpy_api.creation import as_array, laid_out, to_dtype
-from adjoint.numpy_api.shaping import as_shape, is_fortran, normalized, ravel
+from adjoint.dispatch import any_staged, is_staged, plain, without_derivative
+from adjoint.errors import TracingError
+from adjoint.ir.dims import known_sign
+from adjoint.numpy_api.creation import as_array, as_made, to_dtype
+from adjoint.numpy_api.lengths import as_length, as_shape, least, require
+from adjoint.numpy_api.shaping import is_fortran, moveaxis, normalized, ravel
+from adjoint.ops import discrete
 from adjoint.ops import structural as st
+from adjoint.ops.creation import arange
 from adjoint.ops.registry import Traced, implements
+from adjoint.staged.integers import NeedsConstant
 
 __all__ = ["append", "concatenate", "repeat", "split", "stack", "tile"]
 
@@ -25,6 +30,11 @@ def _listed(arrays: Any) -> list[Any]:
             raise TypeError("iteration over a 0-d array")
         return [arrays[k] for k in range(len(arrays))]
     return [as_array(x) for x in arrays]
+
+
+def _of_any_number(arrays: Any) -> bool:
+    """Tell whether the arrays to be joined are the rows of one array, and nobody knows how many."""
+    return is_staged(arrays) and arrays.ndim > 1 and is_staged(arrays.shape[0])
 
 
 def _cast_checked(arrays: list[Any], dtype: Any, casting: Any) -> list[Any]:
@@ -46,6 +56,12 @@ def concatenate(
     casting: Any = "same_kind",
 ) -> Any:  # fmt: skip
     """``np.concatenate``."""
+    if _of_any_number(arrays) and axis is not None:
+        x = _cast_checked([arrays], dtype, casting)[0]
+        axis = normalized(axis, x.ndim - 1)
+        x = moveaxis(x, 0, axis)
+        shape = (*x.shape[:axis], x.shape[axis] * x.shape[axis + 1], *x.shape[axis + 2 :])
+        return st.reshape(st.copy(x), shape=shape)
     arrays = _listed(arrays)
     if axis is None:
         arrays, axis = [ravel(x) for x in arrays], 0
@@ -62,6 +78,9 @@ def stack(
     arrays: Any, axis: Any = 0, out: None = None, *, dtype: Any = None, casting: Any = "same_kind"
 ) -> Any:
     """``np.stack``."""
+    if _of_any_number(arrays):
+        x = _cast_checked([arrays], dtype, casting)[0]
+        return st.copy(moveaxis(x, 0, normalized(axis, x.ndim)))
     arrays = _listed(arrays)
     if not arrays:
         raise ValueError("need at least one array to stack")
@@ -119,12 +138,12 @@ def block(arrays: Any) -> Any:
 def _block_depth(item: Any, index: tuple[int, ...]) -> tuple[int, int]:
     """Return the depth of a nest of lists and the highest dimension of an array in it."""
     where = "arrays" + "".join(f"[{k}]" for k in index)
-    if isinstance(item, tuple) and not isinstance(item, Recorded):
+    if isinstance(item, tuple) and not isinstance(item, Traced):
         raise TypeError(
             f"{where} is a tuple. Only lists can be used to arrange blocks, and np.block does not "
             "allow implicit conversion from tuple to ndarray."
         )
-    if isinstance(item, Recorded) or not isinstance(item, list):
+    if isinstance(item, Traced) or not isinstance(item, list):
         return 0, np.ndim(plain(item))
     if not item:
         raise ValueError(f"List at {where} cannot be empty")
@@ -149,27 +168,34 @@ def array_split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> list[Any]:
     axis = normalized(axis, ary.ndim)
     length = ary.shape[axis]
     sections = plain(indices_or_sections)
-    if np.ndim(sections):
-        cuts = [0, *(int(k) for k in sections), length]
-        head = (slice(None),) * axis
-        return [ary[(*head, slice(a, b))] for a, b in itertools.pairwise(cuts)]
+    if _is_list(sections):
+        return _pieces(ary, [0, *(as_length(k) for k in sections), length], axis)
     sections = int(sections)
     if sections <= 0:
         raise ValueError("number sections must be larger than 0.")
     each, longer = divmod(length, sections)
-    cuts = [0]
-    for k in range(sections):
-        cuts.append(cuts[-1] + each + (k < longer))
+    # The first ones have one element more, if the array cannot be divided evenly.
+    cuts = [k * each + least(k, longer) for k in range(sections + 1)]
     return _pieces(ary, cuts, axis)
+
+
+def _is_list(x: Any) -> bool:
+    return isinstance(x, (list, tuple)) or np.ndim(x) > 0
 
 
 @implements(np.split, storage=True)
 def split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> list[Any]:
     """``np.split``."""
     ary = as_array(ary)
-    if np.ndim(plain(indices_or_sections)) == 0:
-        length = ary.shape[normalized(axis, ary.ndim)]
-        if length % int(plain(indices_or_sections)):
+    if not _is_list(plain(indices_or_sections)):
+        axis = normalized(axis, ary.ndim)
+        length, sections = ary.shape[axis], int(plain(indices_or_sections))
+        if is_staged(length):
+            # One reshape, which also sees to it that the parts are equal.
+            shape = (*ary.shape[:axis], sections, -1, *ary.shape[axis + 1 :])
+            parts = st.reshape(ary, shape=shape)
+            return [parts[(*(slice(None),) * axis, k)] for k in range(sections)]
+        if length % sections:
             raise ValueError("array split does not result in an equal division")
     return array_split(ary, indices_or_sections, axis)
 
@@ -238,19 +264,24 @@ def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
     if axis is None or (a.ndim == 0 and axis in (0, -1)):
         a, axis = ravel(a), 0
     axis = normalized(axis, a.ndim)
-    repeats = np.asarray(plain(repeats))
+    repeats = as_array(plain(repeats))
     n = a.shape[axis]
     head = (slice(None),) * axis
     if repeats.size == 1 and repeats.ndim <= 1:
-        times = int(repeats.reshape(()))
-        if times < 0:
+        times = as_length(repeats.reshape(()))
+        if not is_staged(times) and times < 0:
             raise ValueError("repeats may not contain negative values.")
         shape = a.shape[: axis + 1] + (times,) + a.shape[axis + 1 :]
         spread = st.broadcast_to(a[(*head, slice(None), None)], shape=shape)
         return st.reshape(
             st.copy(spread), shape=a.shape[:axis] + (n * times,) + a.shape[axis + 1 :]
         )
-    return laid_out(a[(*head, np.repeat(np.arange(n), repeats))], "C")
+    return as_made(a[(*head, _repeated(arange(n), repeats))])
+
+
+_repeated = without_derivative(np.repeat)
+_deletion = without_derivative(discrete.deletion)
+_insertion = without_derivative(discrete.insertion)
 
 
 # -- putting in, taking out --------------------------------------------------------------------
@@ -272,8 +303,23 @@ def delete(arr: Any, obj: Any, axis: Any = None) -> Any:
     if axis is None:
         arr, axis = ravel(arr), 0
     axis = normalized(axis, arr.ndim)
-    kept = np.delete(np.arange(arr.shape[axis]), plain(obj))
-    return laid_out(arr[(*(slice(None),) * axis, kept)], "F" if is_fortran(arr) else "C")
+    n, obj = arr.shape[axis], plain(obj)
+    if any_staged((n, obj)) and not isinstance(obj, slice) and not _is_list(obj):
+        k = arange(n - 1)
+        obj = as_length(obj)
+        kept = k + (k >= (obj + n if _negative(obj) else obj))
+    else:
+        kept = _deletion(n, obj)
+    return as_made(arr[(*(slice(None),) * axis, kept)], "F" if is_fortran(arr) else "C")
+
+
+def _negative(k: Any) -> bool:
+    """Tell whether a position counts from the end."""
+    if not is_staged(k):
+        return k < 0
+    if known_sign(k) in (">0", ">=0", "==0"):
+        return False
+    raise NeedsConstant("whether a staged position counts from the end is not known", k)
 
 
 @implements(np.insert)
@@ -287,31 +333,47 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
     values = to_dtype(values, plain(arr).dtype)
     if isinstance(plain(values), np.generic):
         values = as_array(values)
-    # Where everything goes, by NumPy itself: -1 marks the places of what is inserted.
-    single = isinstance(obj, slice) is False and np.ndim(obj) == 0
+    single = isinstance(obj, slice) is False and not _is_list(obj)
     if values.ndim < arr.ndim:
         values = values[(None,) * (arr.ndim - values.ndim)]
     if single:
         values = np.moveaxis(values, 0, axis)
         count = values.shape[axis]
-        places = np.insert(np.arange(n), obj, -np.arange(1, count + 1))
+        if any_staged((n, obj)):
+            return _inserted_at(arr, as_length(obj), values, axis)
+        positions = obj
     else:
-        positions = np.arange(n)[obj] if isinstance(obj, slice) else np.asarray(obj)
-        if positions.dtype == bool:
-            positions = np.flatnonzero(positions)
+        if isinstance(obj, slice):
+            positions = arange(n)[obj]
+        else:
+            positions = as_array(obj)
+            if positions.dtype == bool:
+                positions = np.flatnonzero(positions)
         count = positions.size
         if count == 1 and positions.ndim:
             count = values.shape[axis]
-        places = np.insert(np.arange(n), obj, -np.arange(1, count + 1)) if n or count else positions
+        if any_staged(obj) and not isinstance(obj, slice):
+            obj = positions
     shape = (*arr.shape[:axis], count, *arr.shape[axis + 1 :])
     both = concatenate((arr, st.broadcast_to(values, shape=shape)), axis)
-    source = np.where(places >= 0, places, n - 1 - places)
-    return laid_out(both[(*(slice(None),) * axis, source)], "F" if is_fortran(arr) else "C")
+    source = _insertion(n, obj, count) if n != 0 or count != 0 else positions
+    return as_made(both[(*(slice(None),) * axis, source)], "F" if is_fortran(arr) else "C")
+
+
+def _inserted_at(arr: Any, k: Any, values: Any, axis: int) -> Any:
+    """Insert at one position that is staged, or counts from an end that is."""
+    head, n = (slice(None),) * axis, arr.shape[axis]
+    require((k >= -n) & (k <= n), IndexError, "np.insert: the position is out of bounds")
+    shape = (*arr.shape[:axis], values.shape[axis], *arr.shape[axis + 1 :])
+    middle = st.broadcast_to(values, shape=shape)
+    return concatenate((arr[(*head, slice(None, k))], middle, arr[(*head, slice(k, None))]), axis)
 
 
 @implements(np.trim_zeros, storage=True)
 def trim_zeros(filt: Any, trim: Any = "fb", axis: Any = None) -> Any:
     """``np.trim_zeros``."""
+    if any_staged(filt):
+        return _trim_staged(filt, trim, axis)
     if not isinstance(filt, Traced) and isinstance(filt, (list, tuple)):
         values = [plain(x) for x in filt]
         kept = np.flatnonzero(values)
@@ -334,4 +396,31 @@ def trim_zeros(filt: Any, trim: Any = "fb", axis: Any = None) -> Any:
         if k in axes and not lines.size and shape[k] == 0:
             start = n
         box.append(slice(start, start + shape[k]))
+    return filt[tuple(box)]
+
+
+def _trim_staged(filt: Any, trim: Any, axis: Any) -> Any:
+    if not is_staged(filt):
+        raise TracingError(
+            "np.trim_zeros of a list whose numbers are not known when the function is staged: how "
+            "long the list is would not be known either; make it an array"
+        )
+    nonzero = filt != 0
+    box: list[Any] = []
+    axes = (
+        range(filt.ndim)
+        if axis is None
+        else np.lib.array_utils.normalize_axis_tuple(axis, filt.ndim)
+    )
+    for k, n in enumerate(filt.shape):
+        if k not in axes:
+            box.append(slice(None))
+            continue
+        lines = np.any(nonzero, axis=tuple(j for j in range(filt.ndim) if j != k))
+        some = np.any(lines)
+        start = as_length(np.where(some, np.argmax(lines), n)) if "f" in trim.lower() else 0
+        stop = (
+            as_length(np.where(some, n - np.argmax(lines[::-1]), 0)) if "b" in trim.lower() else n
+        )
+        box.append(slice(start, stop))
     return filt[tuple(box)]

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import operator
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from adjoint.dispatch import plain
+from adjoint.dispatch import any_staged, is_staged, plain, without_derivative
 from adjoint.eager.recorded import Recorded
 from adjoint.eager.spectral import note_eigenvalues
 from adjoint.numpy_api.constants import register_constant
 from adjoint.numpy_api.creation import as_array
+from adjoint.numpy_api.lengths import as_length, greatest, same_lengths, spread
 from adjoint.numpy_api.reductions import normalize_axis
+from adjoint.ops import discrete
 from adjoint.ops import elementwise as ew
 from adjoint.ops import linalg as la
 from adjoint.ops import structural as st
+from adjoint.ops.creation import eye, zeros
 from adjoint.ops.registry import UFUNCS, implements
-from adjoint.rules.matrices import adjoint
+from adjoint.rules.matrices import adjoint, triangle
 
 __all__ = ["eigh", "matrix_power", "norm", "pinv", "solve"]
 
@@ -44,8 +48,8 @@ def matmul(x1: Any, x2: Any) -> Any:
 
 def _vecdot(x1: Any, x2: Any) -> Any:
     x1, x2 = as_array(x1), as_array(x2)
-    if x1.ndim == 0 or x2.ndim == 0 or x1.shape[-1] != x2.shape[-1]:
-        return np.vecdot(plain(x1), plain(x2))  # its own error
+    if x1.ndim == 0 or x2.ndim == 0 or not same_lengths(x1.shape[-1], x2.shape[-1]):
+        _refuse(np.vecdot, x1, x2)
     return st.reduce_sum(x1.conj() * x2, axis=(-1,))
 
 
@@ -57,6 +61,13 @@ def _matvec(x1: Any, x2: Any) -> Any:
 def _vecmat(x1: Any, x2: Any) -> Any:
     x1, x2 = as_array(x1), as_array(x2)
     return la.matmul(x1.conj()[..., None, :], x2)[..., 0, :] if x1.ndim else la.matmul(x1, x2)
+
+
+def _refuse(fn: Any, *arrays: Any) -> NoReturn:
+    """Raise NumPy's own error for arrays of these shapes."""
+    shapes = [tuple(1 if is_staged(n) else n for n in x.shape) for x in arrays]
+    fn(*(np.broadcast_to(x.dtype.type(0), n) for x, n in zip(arrays, shapes)))
+    raise ValueError(f"{fn.__name__}: the shapes {[x.shape for x in arrays]} do not match")
 
 
 UFUNCS[np.matmul] = matmul
@@ -93,12 +104,16 @@ def multi_dot(arrays: Any, *, out: None = None) -> Any:
         arrays[0] = arrays[0][None, :]
     if last:
         arrays[-1] = arrays[-1][:, None]
-    result = _multiply(
-        arrays, _splits([a.shape[0] for a in arrays] + [arrays[-1].shape[1]]), 0, n - 1
-    )
+    sizes = [a.shape[0] for a in arrays] + [arrays[-1].shape[1]]
+    # A staged length is taken for a long one.
+    sizes = [_LONG if is_staged(m) else m for m in sizes]
+    result = _multiply(arrays, _splits(sizes), 0, n - 1)
     if first and last:
         return result[0, 0]
     return result[0] if first else result[:, 0] if last else result
+
+
+_LONG = 256
 
 
 def _splits(sizes: list[int]) -> dict[tuple[int, int], int]:
@@ -131,7 +146,7 @@ def matrix_power(a: Any, n: Any) -> Any:
     a, n = as_array(a), operator.index(plain(n))
     _square(a)
     if n == 0:
-        return np.linalg.matrix_power(plain(a), 0)
+        return spread(eye(a.shape[-1], dtype=a.dtype), a.shape).copy()
     if n < 0:
         a, n = la.inv(a), -n
     result: Any = None
@@ -145,8 +160,8 @@ def matrix_power(a: Any, n: Any) -> Any:
 
 
 def _square(a: Any) -> None:
-    if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
-        np.linalg.inv(plain(a))  # its own error
+    if a.ndim < 2 or not same_lengths(a.shape[-1], a.shape[-2]):
+        _refuse(np.linalg.inv, a)
 
 
 # -- solvers ---------------------------------------------------------------------------------------
@@ -173,8 +188,8 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
         rest = [k for k in range(a.ndim) if k not in axes]
         a = np.transpose(a, (*rest, *(a.ndim if k is None else k for k in axes)))
     shape = a.shape[b.ndim :]
-    size = int(np.prod(shape))
-    if a.size != size**2:
+    size = math.prod(shape)
+    if not same_lengths(a.size, size**2):
         raise np.linalg.LinAlgError(
             "Input arrays must satisfy the requirement "
             "prod(a.shape[b.ndim:]) == prod(a.shape[:b.ndim])"
@@ -190,7 +205,7 @@ def tensorinv(a: Any, ind: int = 2) -> Any:
         raise ValueError("Invalid ind argument.")
     a = as_array(a)
     shape = a.shape[ind:] + a.shape[:ind]
-    return la.inv(a.reshape(int(np.prod(a.shape[ind:])), -1)).reshape(shape)
+    return la.inv(a.reshape(math.prod(a.shape[:ind]), -1)).reshape(shape)
 
 
 @implements(np.linalg.pinv)
@@ -201,14 +216,11 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = _not
     if cut is None:
         cut = 1e-15 if rtol is _not_given else plain(rtol)
         if cut is None:
-            cut = max(a.shape[-2:]) * np.finfo(a.dtype).eps
+            cut = greatest(*a.shape[-2:]) * np.finfo(a.dtype).eps
     elif rtol is not _not_given:
         raise ValueError("`rtol` and `rcond` can't be both set.")
     if hermitian:
-        low = np.tril(np.ones(a.shape[-2:]), -1)
-        a = a * (low + np.eye(a.shape[-1])).astype(a.real.dtype) + adjoint(
-            a * low.astype(a.real.dtype)
-        )
+        a = triangle(a, True) + adjoint(triangle(a, True, 1))
     return la.pinv(a, rcond=cut)
 
 
@@ -216,6 +228,8 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = _not
 def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     """``np.linalg.lstsq``, differentiated at constant rank."""
     a, b = as_array(a), as_array(b)
+    if any_staged((a, b)):
+        return _staged_lstsq(a, b, rcond)
     _, residuals, rank, _ = np.linalg.lstsq(plain(a), plain(b), rcond)
     if rcond is None:
         rcond = np.finfo(a.dtype).eps * max(a.shape)
@@ -227,6 +241,25 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
         residuals = st.reduce_sum((e * e.conj()).real, axis=(0,))
         residuals = residuals[None] if b.ndim == 1 else residuals
     return x, residuals, rank, svdvals(a)
+
+
+def _staged_lstsq(a: Any, b: Any, rcond: Any) -> Any:
+    m, n = a.shape
+    if rcond is None:
+        rcond = np.finfo(a.dtype).eps * greatest(m, n)
+    elif rcond == -1:
+        rcond = np.finfo(a.dtype).eps
+    singular = svdvals(a)
+    largest = np.max(singular, initial=0.0)
+    rank = st.cast(np.count_nonzero(singular > rcond * largest), dtype=np.dtype(np.int32))
+    x = la.matmul(la.pinv(a, rcond=rcond), b)
+    e = la.matmul(a, x) - b
+    residuals = st.reduce_sum((e * e.conj()).real, axis=(0,))
+    residuals = residuals[None] if b.ndim == 1 else residuals
+    # NumPy returns none unless there are more equations than unknowns, and those are independent.
+    some = np.logical_and(np.equal(rank, n), np.greater(m, n))
+    residuals = residuals[: as_length(np.where(some, residuals.shape[0], 0))]
+    return x, residuals, rank, singular
 
 
 # -- determinants and factorisations ---------------------------------------------------------------
@@ -273,10 +306,14 @@ def qr(a: Any, mode: str = "reduced") -> Any:
     if mode == "r":
         return r
     if mode == "complete" and m > n:
-        rest = np.linalg.qr(plain(a), "complete")[0][..., n:]
+        rest = st.reshape(_rest_of_qr(plain(a)), shape=(*a.shape[:-1], m - n))
         q = np.concatenate([q, la.complement(q, rest)], axis=-1)
-        r = np.concatenate([r, np.zeros((*a.shape[:-2], m - n, n), a.dtype)], axis=-2)
+        r = np.concatenate([r, zeros((*a.shape[:-2], m - n, n), a.dtype)], axis=-2)
     return QRResult(q, r)
+
+
+_rest_of_qr = without_derivative(discrete.rest_of_qr)
+_rest_of_svd = without_derivative(discrete.rest_of_svd)
 
 
 @implements(np.linalg.svd)
@@ -292,12 +329,13 @@ def svd(
         return s
     m, n = a.shape[-2:]
     if full_matrices and m != n:
-        full = np.linalg.svd(plain(a))
+        left, right = _rest_of_svd(plain(a))
         if m > n:
-            u = np.concatenate([u, la.complement(u, full[0][..., n:])], axis=-1)
+            rest = st.reshape(left, shape=(*a.shape[:-1], m - n))
+            u = np.concatenate([u, la.complement(u, rest)], axis=-1)
         else:
-            rest = la.complement(adjoint(vh), np.swapaxes(full[2][..., m:, :], -1, -2).conj())
-            vh = np.concatenate([vh, adjoint(rest)], axis=-2)
+            rest = st.reshape(right, shape=(*a.shape[:-2], n, n - m))
+            vh = np.concatenate([vh, adjoint(la.complement(adjoint(vh), rest))], axis=-2)
     return SVDResult(u, s, vh)
 
 
@@ -392,7 +430,8 @@ def _vector_norm(x: Any, axes: tuple[int, ...], ord: Any, keepdims: bool) -> Any
     total = st.reduce_sum(powers, axis=axes, keepdims=keepdims)
     none = np.equal(total, 0)
     root = ew.where(none, total.dtype.type(1), total) ** total.dtype.type(1 / ord)
-    return ew.where(none, total.dtype.type(0), root)
+    result = ew.where(none, total.dtype.type(0), root)
+    return result[()] if is_staged(result) else result
 
 
 def _matrix_norm(x: Any, axes: tuple[int, ...], ord: Any, keepdims: bool) -> Any:
@@ -438,7 +477,7 @@ def cond(x: Any, p: Any = None) -> Any:
     """``np.linalg.cond``."""
     x, p = as_array(x), plain(p)
     if x.ndim < 2 or 0 in x.shape[-2:]:
-        return np.linalg.cond(plain(x), p)  # its own error
+        _refuse(np.linalg.cond, x)
     if p is None or p in (2, -2):
         s = svdvals(x)
         return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]

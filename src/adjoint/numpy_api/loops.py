@@ -6,32 +6,38 @@ stacked.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from adjoint.dispatch import any_active, from_nested, plain
-from adjoint.eager.recorded import Recorded, constant
+from adjoint.dispatch import any_active, any_staged, from_nested, is_staged, plain
+from adjoint.eager.recorded import constant
 from adjoint.errors import TracingError
 from adjoint.frontend import hooks
+from adjoint.numpy_api.creation import as_array, to_dtype
+from adjoint.numpy_api.lengths import broadcast_shapes, spread
 from adjoint.numpy_api.python import number
-from adjoint.ops.registry import implements
-from adjoint.ops.structural import broadcast_to, cast, permute, reshape
+from adjoint.numpy_api.recorded_loops import mapped
+from adjoint.numpy_api.shaping import ravel
+from adjoint.ops.registry import Traced, implements
+from adjoint.ops.structural import cast, permute, reshape
+from adjoint.staged import lift
 
 __all__ = ["apply_along_axis", "apply_over_axes"]
 
 
 def _array(x: Any) -> Any:
-    if isinstance(x, Recorded):
-        return x
+    if isinstance(x, Traced):
+        return as_array(x)
     return from_nested(x) if any_active(x) else np.asarray(plain(x))
 
 
 def _item(x: Any, index: tuple[int, ...]) -> Any:
     """Return an element as the Python number that NumPy passes to the function."""
     element = x[index]
-    if isinstance(element, Recorded):
+    if isinstance(element, Traced):
         return number(element)
     return element.item() if isinstance(element, np.generic) else element
 
@@ -39,9 +45,9 @@ def _item(x: Any, index: tuple[int, ...]) -> Any:
 def _gather(results: list[Any], shape: tuple[int, ...], dtype: Any) -> Any:
     """Return the array of ``shape`` of numbers, some of which may be traced."""
     if dtype is None:
-        dtype = np.asarray(plain(results[0])).dtype
+        dtype = as_array(plain(results[0])).dtype
     dtype = np.dtype(dtype)
-    if any_active(results) and dtype.kind in "fc":
+    if any_staged(results) or (any_active(results) and dtype.kind in "fc"):
         stacked = reshape(from_nested(results), shape=shape)
         return stacked if stacked.dtype == dtype else cast(stacked, dtype=dtype)
     array = np.empty(len(results), dtype)
@@ -51,10 +57,39 @@ def _gather(results: list[Any], shape: tuple[int, ...], dtype: Any) -> Any:
     return constant(array) if dtype.kind in "fc" else array
 
 
-def _over_elements(fn: Callable, arrays: list[Any]) -> tuple[list[Any], tuple[int, ...]]:
-    shape = np.broadcast_shapes(*(np.shape(plain(a)) for a in arrays))
-    spread = [broadcast_to(a, shape=shape) for a in arrays]
-    return [fn(*[_item(a, i) for a in spread]) for i in np.ndindex(*shape)], shape
+MANY = 8
+"""Calls of a function in a staged program up to which each is recorded for itself."""
+
+
+def _is_long(shape: tuple[Any, ...], arrays: list[Any]) -> bool:
+    """Tell whether the calls of a function are recorded as one operation."""
+    if not any_staged((shape, arrays)):
+        return False
+    return any(is_staged(n) for n in shape) or math.prod(shape) > MANY
+
+
+def _over_elements(
+    fn: Callable, arrays: list[Any], kinds: Callable[[list[Any]], Any]
+) -> tuple[Any, ...]:
+    """Call ``fn`` with the elements of arrays; return its results, an array each.
+
+    ``kinds(results)`` gives the dtype of each, or None for that of the first number.
+    """
+    shape = broadcast_shapes(*(np.shape(plain(a)) for a in arrays))
+    arrays = [spread(a, shape) for a in arrays]
+    if _is_long(shape, arrays):
+        flat = [ravel(lift(a)) for a in arrays]
+        made = mapped(flat[0].shape[0], lambda k: fn(*[number(a[k]) for a in flat]))
+        columns = made if isinstance(made, tuple) else (made,)
+        dtypes = kinds([made])
+        return tuple(to_dtype(reshape(c, shape=shape), dtype) for c, dtype in zip(columns, dtypes))
+    results = [fn(*[_item(a, i) for a in arrays]) for i in np.ndindex(*shape)]
+    dtypes = kinds(results)
+    if not results:
+        return tuple(np.empty(shape, dtype) for dtype in dtypes)
+    rows = [r if isinstance(r, tuple) else (r,) for r in results]
+    columns = zip(*rows, strict=True)
+    return tuple(_gather(list(c), shape, k) for c, k in zip(columns, dtypes, strict=True))
 
 
 def _call_vectorized(vectorized: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -83,18 +118,15 @@ def _call_vectorized(vectorized: Any, /, *args: Any, **kwargs: Any) -> Any:
         return fn(*given, **named)
 
     arrays = [_array(args[k]) for k in spots] + [_array(kwargs[name]) for name in names]
-    results, shape = _over_elements(call, arrays)
     otypes = vectorized.otypes
-    if not results:
-        if otypes is None:
+
+    def kinds(results: list[Any]) -> Any:
+        if not results and otypes is None:
             raise ValueError("cannot call `vectorize` on size 0 inputs unless `otypes` is set")
-        empty = tuple(np.empty(shape, kind) for kind in otypes)
-        return empty if len(otypes) > 1 else empty[0]
-    if isinstance(results[0], tuple):
-        kinds = otypes or [None] * len(results[0])
-        columns = zip(*results, strict=True)
-        return tuple(_gather(list(c), shape, k) for c, k in zip(columns, kinds, strict=True))
-    return _gather(results, shape, otypes[0] if otypes else None)
+        return otypes or [None] * (len(results[0]) if isinstance(results[0], tuple) else 1)
+
+    found = _over_elements(call, arrays, kinds)
+    return found if len(found) > 1 else found[0]
 
 
 def _frompyfunc(func: Callable, /, nin: int, nout: int, **kwargs: Any) -> Callable:
@@ -105,18 +137,19 @@ def _frompyfunc(func: Callable, /, nin: int, nout: int, **kwargs: Any) -> Callab
     def call(*args: Any, **options: Any) -> Any:
         if options or len(args) != nin:
             return ufunc(*args, **options)
-        results, shape = _over_elements(fn, [_array(a) for a in args])
-        if not any_active(results):
-            kind = object
-        else:
-            kind = np.result_type(*[np.asarray(v) for v in plain(results)]) if nout == 1 else None
-        if nout == 1:
-            if shape == ():
-                return results[0]
-            return _gather(results, shape, kind)
-        if shape == ():
-            return results[0]
-        return tuple(_gather(list(c), shape, kind) for c in zip(*results, strict=True))
+        arrays = [_array(a) for a in args]
+        if not any(a.ndim for a in arrays):
+            return fn(*[_item(a, ()) for a in arrays])
+
+        def kinds(results: list[Any]) -> Any:
+            if not any_active(results):
+                return [object] * nout
+            if nout > 1:
+                return [None] * nout
+            return [np.result_type(*map(as_array, plain(results)))]
+
+        found = _over_elements(fn, arrays, kinds)
+        return found if nout > 1 else found[0]
 
     return call
 
@@ -130,6 +163,10 @@ def apply_along_axis(func1d: Callable, axis: int, arr: Any, *args: Any, **kwargs
     lead = arr.shape[:axis] + arr.shape[axis + 1 :]
     if 0 in lead:
         raise ValueError("Cannot apply_along_axis when any iteration dimensions are 0")
+    if _is_long(lead, [arr]):
+        rows = reshape(np.moveaxis(arr, axis, -1), shape=(math.prod(lead), arr.shape[axis]))
+        stacked = mapped(rows.shape[0], lambda k: _array(fn(rows[k], *args, **kwargs)))
+        return _arranged(stacked, lead, stacked.shape[1:], axis)
     results = []
     for index in np.ndindex(*lead):
         results.append(
@@ -142,12 +179,15 @@ def apply_along_axis(func1d: Callable, axis: int, arr: Any, *args: Any, **kwargs
         stacked = stacked if stacked.dtype == dtype else cast(stacked, dtype=dtype)
     else:
         stacked = np.stack(plain(results)).astype(plain(results[0]).dtype)
+    result = _arranged(stacked, lead, shape, axis)
+    return result if isinstance(result, Traced) else _kept(result)
+
+
+def _arranged(stacked: Any, lead: tuple[Any, ...], shape: tuple[Any, ...], axis: int) -> Any:
     stacked = reshape(stacked, shape=lead + shape)
     # The axes of the results go where the axis was.
     n = len(lead)
-    axes = (*range(axis), *range(n, n + len(shape)), *range(axis, n))
-    result = permute(stacked, axes=axes)
-    return result if isinstance(result, Recorded) else _kept(result)
+    return permute(stacked, axes=(*range(axis), *range(n, n + len(shape)), *range(axis, n)))
 
 
 def _kept(result: np.ndarray) -> Any:

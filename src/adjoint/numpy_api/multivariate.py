@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import scipy.stats as stats
 
-from adjoint.dispatch import any_active, plain
+from adjoint.dispatch import any_active, any_staged, detached, is_staged, plain
 from adjoint.errors import NoRuleError
 from adjoint.numpy_api.creation import as_array, to_dtype
 from adjoint.ops import elementwise as ew
 from adjoint.ops import special as s
+from adjoint.ops.creation import eye, zeros
 
 __all__ = ["MULTIVARIATE"]
 
@@ -27,8 +29,8 @@ def _covariance(cov: Any, dim: int) -> Any:
         return cov.covariance
     cov = _double(cov)
     if cov.ndim == 0:
-        return cov * np.eye(dim)
-    return cov[:, None] * np.eye(dim) if cov.ndim == 1 else cov
+        return cov * eye(dim)
+    return cov[:, None] * eye(dim) if cov.ndim == 1 else cov
 
 
 def _normal_logpdf(x: Any, mean: Any = None, cov: Any = 1, allow_singular: bool = False) -> Any:
@@ -45,7 +47,7 @@ def _normal_logpdf(x: Any, mean: Any = None, cov: Any = 1, allow_singular: bool 
     else:
         shape = cov.shape if isinstance(cov, stats.Covariance) else np.shape(plain(cov))
         dim = shape[-1] if len(shape) > 1 else 1
-        mean = np.zeros(dim)
+        mean = zeros(dim)
     if x.ndim == 0:
         x = x[None]
     elif x.ndim == 1:
@@ -68,8 +70,12 @@ def _squeezed(result: Any) -> Any:
 def _dirichlet_logpdf(x: Any, alpha: Any) -> Any:
     """``dirichlet.logpdf``: the components of x are along its first axis."""
     x, alpha = as_array(x), as_array(alpha)
-    stats.dirichlet.logpdf(plain(x), plain(alpha))  # SciPy's own errors
-    if x.shape[0] + 1 == alpha.shape[0]:
+    if any_staged((x, alpha)):
+        missing = operator.index(alpha.shape[0]) - operator.index(x.shape[0])
+    else:
+        stats.dirichlet.logpdf(plain(x), plain(alpha))  # SciPy's own errors
+        missing = alpha.shape[0] - x.shape[0]
+    if missing == 1:
         x = np.concatenate([x, 1 - np.sum(x, axis=0, keepdims=True)], axis=0)
     constant = s.gammaln(np.sum(alpha)) - np.sum(s.gammaln(alpha))
     exponents = np.reshape(alpha, (-1,) + (1,) * (x.ndim - 1)) - 1
@@ -78,16 +84,30 @@ def _dirichlet_logpdf(x: Any, alpha: Any) -> Any:
 
 def _multinomial_logpmf(x: Any, n: Any, p: Any) -> Any:
     """``multinomial.logpmf``: SciPy replaces the last probability by 1 minus the others."""
-    if any_active(n):
+    if any_active(n) and not is_staged(n):
         raise NoRuleError("scipy.stats.multinomial has no derivative in the number of trials")
-    x, n, p = np.asarray(plain(x)), np.asarray(plain(n)), _double(p)
-    value = stats.multinomial.logpmf(x, n, plain(p))
+    x, n, p = as_array(plain(x)), as_array(plain(n)), _double(p)
+    if any_staged((x, n, p)):
+        value = _support(x, n, p)
+    else:
+        value = stats.multinomial.logpmf(x, n, plain(p))
     p = np.concatenate([p[..., :-1], 1 - np.sum(p[..., :-1], axis=-1, keepdims=True)], axis=-1)
     constant = s.gammaln(n + 1) - np.sum(s.gammaln(x + 1), axis=-1)
     proper = np.isfinite(value)
     counts = np.where(proper[..., None], x, 0)
     result = constant + np.sum(s.xlogy(counts, p), axis=-1)
+    if is_staged(proper):
+        return ew.where(proper, result, value)
     return (result if np.all(proper) else ew.where(proper, result, value))[()]
+
+
+def _support(x: Any, n: Any, p: Any) -> Any:
+    """Return 0 where there is mass, −∞ where there is none, and NaN for improper parameters."""
+    head = p[..., :-1]
+    last = 1 - np.sum(head, axis=-1)
+    inside = np.all((head >= 0) & (head <= 1), axis=-1) & (last >= 0) & (last <= 1) & (n >= 0)
+    possible = np.all((x >= 0) & (x == np.floor(x)), axis=-1) & (np.sum(x, axis=-1) == n)
+    return detached(ew.where(inside, ew.where(possible, 0.0, -np.inf), np.nan))
 
 
 def _exp(logarithm: Callable[..., Any]) -> Callable[..., Any]:

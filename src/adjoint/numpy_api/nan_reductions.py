@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.dispatch import plain
+from adjoint.dispatch import certainly, is_staged, plain
 from adjoint.numpy_api.reductions import (
     ABSENT,
     fmax,
@@ -39,7 +39,9 @@ def _counted(a: Any, where: Any) -> Any:
 
 def _filled(a: Any, value: float) -> Any:
     missing = np.isnan(plain(a))
-    return np.where(missing, a.dtype.type(value), a) if missing.any() else a
+    if is_staged(missing) or missing.any():
+        return np.where(missing, a.dtype.type(value), a)
+    return a
 
 
 def _sum_like(function: Callable, empty: float) -> Callable[..., Any]:
@@ -86,6 +88,8 @@ def _extremum(ignoring: Callable, plainly: Callable) -> Callable[..., Any]:
         a = operand(a)
         options = _given(keepdims=keepdims, initial=initial, where=where)
         # NumPy orders complex NaN in its own way; fmax and fmin are theirs.
+        if is_staged(a):
+            return ignoring(a, axis, **options)
         result = (ignoring if np.isnan(plain(a)).any() else plainly)(a, axis, **options)
         if np.isnan(plain(result)).any():
             warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=2)
@@ -135,11 +139,12 @@ def _spread(function: Callable) -> Callable[..., Any]:
         axes = normalize_axis(axis, a.ndim)
         keepdims = keepdims is not ABSENT and bool(keepdims)
         few = count_of(a, axes, keepdims, there) <= ddof
-        if not np.any(few):
+        if certainly(~np.any(few)):
             return function(
                 a, axes, dtype, ddof=ddof, keepdims=keepdims, where=there, **_given(mean=mean)
             )
-        warnings.warn("Degrees of freedom <= 0 for slice.", RuntimeWarning, stacklevel=2)
+        if not is_staged(few):
+            warnings.warn("Degrees of freedom <= 0 for slice.", RuntimeWarning, stacklevel=2)
         with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
             warnings.simplefilter("ignore", RuntimeWarning)
             result = function(

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.dispatch import any_active, plain
+from adjoint.dispatch import any_active, any_staged, certainly, is_staged, plain
 from adjoint.errors import NoRuleError
 from adjoint.numpy_api.creation import array as make_array
 from adjoint.numpy_api.creation import as_array, linspace, notice_every_argument, to_dtype
+from adjoint.numpy_api.lengths import as_length, least, spread
 from adjoint.ops import structural as st
 from adjoint.ops.registry import implements
 
@@ -44,12 +45,35 @@ def _widths(pad_width: Any, ndim: int) -> tuple[tuple[int, int], ...]:
         for axis, width in pad_width.items():
             widths[axis] = (width, width) if isinstance(width, int) else width
         pad_width = widths
-    pad_width = np.asarray(plain(pad_width))
+    pad_width = plain(pad_width)
+    if any_staged(pad_width) and isinstance(pad_width, (list, tuple)):
+        return _staged_widths(pad_width, ndim)
+    pad_width = as_array(pad_width)
+    if is_staged(pad_width):
+        wide = st.broadcast_to(pad_width, shape=(ndim, 2))
+        return tuple((as_length(wide[k, 0]), as_length(wide[k, 1])) for k in range(ndim))
     if pad_width.dtype.kind != "i":
         raise TypeError("`pad_width` must be of integral type.")
     if (pad_width < 0).any():
         raise ValueError("index can't contain negative values")
     return tuple((int(a), int(b)) for a, b in np.broadcast_to(pad_width, (ndim, 2)))
+
+
+def _staged_widths(widths: Any, ndim: int) -> tuple[Any, ...]:
+    """Return lists of widths, which may be lengths of the program, as a pair an axis."""
+    rows = [row if isinstance(row, (list, tuple)) else None for row in widths]
+    if rows[0] is None:
+        rows = [widths]
+    pairs = [tuple(map(as_length, row)) for row in rows]  # type: ignore[arg-type]
+    pairs = [pair * 2 if len(pair) == 1 else pair for pair in pairs]
+    pairs = pairs * ndim if len(pairs) == 1 else pairs
+    if len(pairs) != ndim or any(len(pair) != 2 for pair in pairs):
+        raise ValueError(f"np.pad: {widths!r} does not say how to pad {ndim} axes")
+    return tuple(pairs)
+
+
+def _some(pair: tuple[Any, Any]) -> bool:
+    return any(is_staged(n) or n for n in pair)
 
 
 @implements(np.pad)
@@ -71,7 +95,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
         return make_array(x)
     if mode not in ("constant", "empty"):
         for axis, pair in enumerate(width):
-            if x.shape[axis] == 0 and any(pair):
+            if x.shape[axis] == 0 and _some(pair):
                 raise ValueError(
                     f"can't extend empty axis {axis} using modes other than 'constant' or 'empty'"
                 )
@@ -83,7 +107,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
         return _by_axis(x, width, lambda y, k: _ramps(y, k, width[k], ends[k]))
     if mode in ("constant", "empty"):
         values = kwargs.get("constant_values", 0)
-        if not any_active(values) and np.all(plain(as_array(values)) == 0):
+        if not any_active(values) and certainly(np.all(plain(as_array(values)) == 0)):
             return st.pad(x, width=width, mode="constant")
         pairs = _pairs(values, x.ndim)
         return _by_axis(x, width, lambda y, k: pairs[k])
@@ -95,12 +119,12 @@ def _by_axis(x: Any, width: tuple[tuple[int, int], ...], margins: Any) -> Any:
     """Put margins at both ends of each axis, the first axis first."""
     dtype = plain(x).dtype
     for axis, pair in enumerate(width):
-        if not any(pair):
+        if not _some(pair):
             continue
         parts = [x]
         for n, values, at in zip(pair, margins(x, axis), (0, 1)):
             shape = (*x.shape[:axis], n, *x.shape[axis + 1 :])
-            margin = st.broadcast_to(to_dtype(as_array(values), dtype), shape=shape)
+            margin = spread(to_dtype(as_array(values), dtype), shape)
             parts.insert(0 if at == 0 else len(parts), margin)
         x = st.concatenate(*parts, axis=axis)
     return x
@@ -112,7 +136,7 @@ def _statistics(x: Any, axis: int, function: Any, lengths: Any) -> list[Any]:
     left, right = (
         (n, n)
         if lengths is None
-        else (n if m is None else min(int(plain(m)), n) for m in lengths[axis])
+        else (n if m is None else least(as_length(m), n) for m in lengths[axis])
     )
     if (left == 0 or right == 0) and function in (np.max, np.min):
         raise ValueError("stat_length of 0 yields no value for padding")
@@ -124,7 +148,7 @@ def _statistics(x: Any, axis: int, function: Any, lengths: Any) -> list[Any]:
 
 def _ramps(x: Any, axis: int, pair: tuple[int, int], ends: tuple[Any, Any]) -> list[Any]:
     head = (slice(None),) * axis
-    first, last = x[(*head, 0)], x[(*head, x.shape[axis] - 1)]
+    first, last = x[(*head, 0)], x[(*head, -1)]
     dtype = plain(x).dtype
     left = linspace(ends[0], first, pair[0], False, dtype=dtype, axis=axis)
     right = linspace(ends[1], last, pair[1], False, dtype=dtype, axis=axis)

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.dispatch import plain
+from adjoint.dispatch import is_staged, plain
 from adjoint.numpy_api.creation import any_recorded, as_array, moved_axis, to_dtype
+from adjoint.numpy_api.lengths import same_lengths, same_shapes
 from adjoint.numpy_api.shaping import normalized, ravel
 from adjoint.ops import linalg as la
 from adjoint.ops import products as pr
@@ -26,14 +27,16 @@ def dot(a: Any, b: Any, out: None = None) -> Any:
     if a.ndim == 0 or b.ndim == 0:
         return a * b
     if a.ndim <= 2 and b.ndim <= 2:
-        if a.shape[-1] != b.shape[0]:
+        if not same_lengths(a.shape[-1], b.shape[0]):
             raise ValueError(f"shapes {a.shape} and {b.shape} not aligned")
         return a @ b
     return _contract(a, b, a.ndim - 1, max(b.ndim - 2, 0))
 
 
 def _contract(a: Any, b: Any, i: int, j: int) -> Any:
-    if a.shape[i] != b.shape[j]:
+    if a.ndim == b.ndim == 1:
+        return la.matmul(a, b)
+    if not same_lengths(a.shape[i], b.shape[j]):
         raise ValueError(
             f"shapes {a.shape} and {b.shape} not aligned: {a.shape[i]} (dim {i}) != "
             f"{b.shape[j]} (dim {j})"
@@ -45,7 +48,7 @@ def _contract(a: Any, b: Any, i: int, j: int) -> Any:
 def vdot(a: Any, b: Any, /) -> Any:
     """``np.vdot``."""
     a, b = ravel(a), ravel(b)
-    if a.shape != b.shape:
+    if not same_shapes(a.shape, b.shape):
         raise ValueError("cannot reshape array: np.vdot takes arrays of one size")
     return la.matmul(np.conjugate(a), b)
 
@@ -97,7 +100,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     ):
         raise ValueError("shape-mismatch for sum")
     ia, ib = [i % a.ndim for i in ia], [j % b.ndim for j in ib]
-    if any(a.shape[i] != b.shape[j] for i, j in zip(ia, ib)):
+    if not all(same_lengths(a.shape[i], b.shape[j]) for i, j in zip(ia, ib)):
         raise ValueError("shape-mismatch for sum")
     free_a = [k for k in range(a.ndim) if k not in ia]
     free_b = [k for k in range(b.ndim) if k not in ib]
@@ -140,7 +143,7 @@ def cross(
         raise ValueError("At least one array has zero dimension")
     a = moved_axis(a, normalized(axisa, a.ndim), a.ndim - 1)
     b = moved_axis(b, normalized(axisb, b.ndim), b.ndim - 1)
-    na, nb = a.shape[-1], b.shape[-1]
+    na, nb = operator.index(a.shape[-1]), operator.index(b.shape[-1])
     if na not in (2, 3) or nb not in (2, 3):
         raise ValueError(
             "Both input arrays must be (arrays of) 3-dimensional vectors, but they are "
@@ -168,7 +171,7 @@ def cross(
 def linalg_cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
     """``np.linalg.cross``."""
     x1, x2 = as_array(x1), as_array(x2)
-    if x1.shape[axis] != 3 or x2.shape[axis] != 3:
+    if operator.index(x1.shape[axis]) != 3 or operator.index(x2.shape[axis]) != 3:
         raise ValueError(
             "Both input arrays must be (arrays of) 3-dimensional vectors, but they are "
             f"{x1.shape[axis]} and {x2.shape[axis]} dimensional instead."
@@ -209,7 +212,8 @@ def convolve(a: Any, v: Any, mode: Any = "full") -> Any:
 def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
     """``np.correlate``: the convolution with v conjugated and reversed."""
     a, v = _vectors(a, v, ("first argument", "second argument"))
-    if a.shape[0] < v.shape[0]:
+    # Which of the two is longer matters where "same" cuts alone.
+    if _mode(mode) == "same" and a.shape[0] < v.shape[0]:
         return np.conjugate(correlate(v, a, mode))[::-1]
     return pr.convolve(a, np.conjugate(v)[::-1], mode=_mode(mode))
 
@@ -328,7 +332,7 @@ def _view(x: Any, subscripts: str, output: str) -> Any:
         j = next(k for k, c in enumerate(subscripts) if c in subscripts[:k])
         letter = subscripts[j]
         i = subscripts.index(letter)
-        if x.shape[i] != x.shape[j]:
+        if not same_lengths(x.shape[i], x.shape[j]):
             raise ValueError(
                 f"dimensions in single operand for collapsing index {letter!r} don't match "
                 f"({x.shape[i]} != {x.shape[j]})"
@@ -343,4 +347,5 @@ def _view(x: Any, subscripts: str, output: str) -> Any:
 @implements(np.einsum_path)
 def einsum_path(*operands: Any, optimize: Any = "greedy", einsum_call: bool = False) -> Any:
     """``np.einsum_path``: a constant."""
+    operands = tuple(np.broadcast_to(0.0, x.shape) if is_staged(x) else x for x in operands)
     return np.einsum_path(*plain(operands), optimize=optimize, einsum_call=einsum_call)  # type: ignore[call-overload]

@@ -15,15 +15,27 @@ from typing import Any
 import numpy as np
 
 from adjoint.array import Array
-from adjoint.dispatch import any_active, from_nested, is_active, plain, to_python_number
+from adjoint.dispatch import (
+    any_active,
+    any_staged,
+    from_nested,
+    is_active,
+    is_staged,
+    is_weak,
+    plain,
+    record_call,
+    to_python_number,
+)  # fmt: skip
 from adjoint.eager.recorded import Recorded, binary, raw, unary
 from adjoint.eager.tape import F64
 from adjoint.errors import TracingError
 from adjoint.frontend import hooks
 from adjoint.ir import Node
 from adjoint.ops import elementwise as ew
-from adjoint.ops.registry import LAZY, Op
+from adjoint.ops.plain import ufunc_op
+from adjoint.ops.registry import LAZY, Op, Traced
 from adjoint.ops.structural import cast, reshape
+from adjoint.staged import emit
 
 __all__ = ["float_", "number"]
 
@@ -35,6 +47,8 @@ Function = Callable[..., Any]
 
 def number(x: Any) -> Any:
     """Return a scalar, traced or not, as the Python number that ``float`` would make of it."""
+    if is_staged(x):
+        return _staged_number(x)
     value = raw(x)
     if not isinstance(x, Recorded) or x._tape is None:
         return value
@@ -46,10 +60,36 @@ def number(x: Any) -> Any:
     return to_python_number(x)
 
 
+def _staged_number(x: Any) -> Any:
+    if is_weak(x):
+        return x
+    if x.ndim:
+        raise TypeError("only 0-dimensional arrays can be converted to Python scalars")
+    return to_python_number(x)
+
+
+def _staged_float(x: Any) -> Any:
+    """Return a staged or ordinary number as a Python float."""
+    if not is_staged(x):
+        return float(x)
+    x = _staged_number(x)
+    if x.dtype.kind == "f":
+        return x
+    if x.dtype.kind == "c":
+        raise TypeError("float() argument must be a string or a real number, not 'complex'")
+    return record_call(float, (x,))
+
+
+def _checked(fn: Function, *args: Any, **kwargs: Any) -> None:
+    """Raise what Python raises for these arguments, if their numbers are known."""
+    if not any_staged(args):
+        fn(*plain(args), **kwargs)
+
+
 def float_(x: Any = 0.0, /) -> Any:
     """``float(x)``, which keeps the derivative."""
     if type(x) is not Array:
-        return float(x)
+        return _staged_float(x) if is_staged(x) else float(x)
     if not is_active(x):
         return float(raw(x))
     if type(x._value) is float:
@@ -63,7 +103,8 @@ def complex_(*args: Any, **kwargs: Any) -> Any:
     """``complex(re, im)``, which keeps the derivative."""
     if not (any_active(args) or any_active(kwargs)):
         return complex(*plain(args), **plain(kwargs))
-    complex(*plain(args), **plain(kwargs))  # Python's errors
+    if not any_staged((args, kwargs)):
+        complex(*plain(args), **plain(kwargs))  # Python's errors
     re, im = _parts(*args, **kwargs)
     return number(re) + 0j if im is None else number(re) + 1j * number(im)
 
@@ -76,7 +117,7 @@ def type_(*args: Any, **kwargs: Any) -> Any:
     """``type(x)``: of a traced value, the class of what it stands for."""
     if len(args) == 1 and not kwargs:
         x = args[0]
-        return x.__class__ if type(x) is Array else type(x)
+        return x.__class__ if type(x) is Array or is_staged(x) else type(x)
     return type(*args, **kwargs)
 
 
@@ -89,9 +130,14 @@ def _numpy_type(kind: Any) -> None:
     dtype = np.dtype(kind)
 
     def make(*args: Any, **kwargs: Any) -> Any:
-        if len(args) != 1 or kwargs or not isinstance(args[0], (Recorded, list, tuple)):
+        if len(args) != 1 or kwargs or not isinstance(args[0], (Traced, list, tuple)):
             return kind(*args, **kwargs)
-        x: Any = from_nested(args[0]) if not isinstance(args[0], Recorded) else args[0]
+        x: Any = from_nested(args[0]) if not isinstance(args[0], Traced) else args[0]
+        if is_staged(x):
+            if dtype.kind in "fiu" and x.dtype.kind == "c":
+                x = x.real
+            result = cast(x, dtype=dtype)
+            return result[()] if isinstance(result, np.ndarray) and not result.ndim else result
         if dtype.kind not in "fc" or not any_active(x):
             return kind(plain(args[0]))
         if dtype.kind == "f" and np.iscomplexobj(plain(x)):
@@ -119,7 +165,7 @@ def _unary(fn: Function, op: Op) -> Function:
 
     def call(x: Any, /) -> Any:
         if type(x) is not Array:
-            return fn(x)
+            return emit(op, (_staged_float(x),), None, fn) if is_staged(x) else fn(x)
         tape, value = x._tape, x._value
         if tape is None:
             return fn(raw(x))
@@ -147,6 +193,8 @@ def _binary(fn: Function, op: Op) -> Function:
                 return forward(x, y)
             if type(y) is Array:
                 return reflected(y, x)
+        elif is_staged(x) or is_staged(y):
+            return emit(op, (_staged_float(x), _staged_float(y)), None, fn)
         return fn(x, y)
 
     forward, reflected = binary(op, call)
@@ -185,7 +233,11 @@ def replaces(fn: Function) -> Callable[[Function], Function]:
                 args = (list(args[0]), *args[1:])
             for arg in args:
                 kind = type(arg)
-                if kind is Array or ((kind is list or kind is tuple) and any_active(arg)):
+                if (
+                    kind is Array
+                    or ((kind is list or kind is tuple) and any_active(arg))
+                    or is_staged(arg)
+                ):
                     if any_active(args):
                         return impl(*args, **kwargs)
                     return fn(*plain(args), **plain(kwargs))
@@ -201,7 +253,7 @@ def log(x: Any, *base: Any) -> Any:
     """``math.log``."""
     if not base:
         return _log(x)
-    math.log(raw(x), *map(raw, base))  # Python's errors
+    _checked(math.log, x, *base)
     return _log(x) / _log(base[0]) if any_active((x, *base)) else math.log(raw(x), raw(base[0]))
 
 
@@ -211,7 +263,7 @@ def hypot(*coordinates: Any) -> Any:
         return _hypot(*coordinates)
     if not any_active(coordinates):
         return math.hypot(*map(raw, coordinates))
-    math.hypot(*map(raw, coordinates))  # Python's errors
+    _checked(math.hypot, *coordinates)
     result, *rest = map(number, coordinates)
     for y in rest:
         result = _hypot(result, y)
@@ -226,31 +278,42 @@ hooks.register(math.hypot, hypot)
 def dist(p: Any, q: Any, /) -> Any:
     """``math.dist``."""
     p, q = list(p), list(q)
-    math.dist([raw(c) for c in p], [raw(c) for c in q])
+    _checked(math.dist, p, q)
     return hypot(*[number(a) - number(b) for a, b in zip(p, q, strict=True)])
 
 
 @replaces(math.modf)
 def _modf(x: Any, /) -> Any:
+    if is_staged(x):
+        x = _staged_float(x)
+        whole = emit(ufunc_op(np.trunc), (x,), None, float)
+        return emit(ew.fraction, (x,), None, float), whole
     whole = math.modf(raw(x))[1]
     return _fraction(number(x)), whole
 
 
 @replaces(math.frexp)
 def _frexp(x: Any, /) -> Any:
-    exponent = math.frexp(raw(x))[1]
+    if is_staged(x):
+        exponent = to_python_number(record_call(np.frexp, (_staged_float(x),))[1])
+    else:
+        exponent = math.frexp(raw(x))[1]
     return _ldexp(x, -exponent), exponent
 
 
 @replaces(math.ldexp)
 def _ldexp(x: Any, exponent: Any, /) -> Any:
-    math.ldexp(raw(x), raw(exponent))
+    _checked(math.ldexp, x, exponent)
     return number(ew.ldexp(number(x), raw(exponent)))
 
 
 @replaces(math.nextafter)
 def _nextafter(x: Any, y: Any, /, *, steps: int | None = None) -> Any:
     options = {} if steps is None else {"steps": steps}
+    if any_staged((x, y)):
+        for _ in range(1 if steps is None else steps):
+            x = emit(ew.nextafter, (_staged_float(x), _staged_float(y)), None, math.nextafter)
+        return x
     value = math.nextafter(raw(x), raw(y), **options)
     return number(x) + (value - raw(x))
 
@@ -278,12 +341,18 @@ if hasattr(math, "fma"):
 
     @replaces(math.fma)  # type: ignore[attr-defined]
     def _fma(x: Any, y: Any, z: Any, /) -> Any:
-        math.fma(raw(x), raw(y), raw(z))  # type: ignore[attr-defined]
+        _checked(math.fma, x, y, z)  # type: ignore[attr-defined]
         return number(x) * number(y) + number(z)
 
 
 def _constant(fn: Function) -> None:
+    ufunc = getattr(np, fn.__name__) if fn.__name__ in ("isnan", "isinf", "isfinite") else None
+
     def call(*args: Any, **kwargs: Any) -> Any:
+        if any_staged(args):
+            if ufunc is not None and len(args) == 1:
+                return emit(ufunc_op(ufunc), (number(args[0]),), None, fn)
+            return record_call(fn, tuple(map(number, args)), kwargs)
         return fn(*map(raw, args), **plain(kwargs))
 
     hooks.register(fn, call)
@@ -297,10 +366,10 @@ def _special(fn: Function, name: str) -> None:
     """`math`'s error function and gamma function are those of `scipy.special`."""
 
     def call(x: Any, /) -> Any:
-        if type(x) is not Array:
+        if type(x) is not Array and not is_staged(x):
             return fn(x)
-        fn(raw(x))  # Python's errors
-        if x._tape is None:
+        _checked(fn, x)
+        if not is_active(x):
             return fn(raw(x))
         from scipy import special
 
@@ -318,6 +387,9 @@ for _name, _scipy in (("erf", "erf"), ("erfc", "erfc"), ("gamma", "gamma"), ("lg
 
 def _complex_number(x: Any) -> Any:
     """Return a traced scalar as a complex number."""
+    if is_staged(x):
+        x = number(x)
+        return x if x.dtype.kind == "c" else x + 0j
     value = raw(x)
     if type(value) is not complex:
         x = number(x)
@@ -328,7 +400,7 @@ def _complex_number(x: Any) -> Any:
 def _complex_unary(fn: Function, op: Op) -> None:
     def call(z: Any, /) -> Any:
         if type(z) is not Array:
-            return fn(z)
+            return emit(op, (_complex_number(z),), None, fn) if is_staged(z) else fn(z)
         return method(_complex_number(z)) if is_active(z) else fn(raw(z))
 
     method = unary(op, call)
@@ -344,8 +416,10 @@ _complex_log = unary(ew.log, lambda z: _clog(z))
 @replaces(cmath.log)
 def _clog(z: Any, base: Any = None, /) -> Any:
     if base is not None:
-        cmath.log(raw(z), raw(base))
+        _checked(cmath.log, z, base)
         return _clog(z) / _clog(base)
+    if is_staged(z):
+        return emit(ew.log, (_complex_number(z),), None, cmath.log)
     return _complex_log(_complex_number(z))
 
 
@@ -362,7 +436,7 @@ def _polar(z: Any, /) -> Any:
 
 @replaces(cmath.rect)
 def _rect(r: Any, phi: Any, /) -> Any:
-    cmath.rect(raw(r), raw(phi))
+    _checked(cmath.rect, r, phi)
     r, phi = number(r), number(phi)
     return number(r * np.cos(phi) + 1j * (r * np.sin(phi)))
 
@@ -375,7 +449,7 @@ for _name in ("isnan", "isinf", "isfinite", "isclose"):
 
 
 def _ndenumerate(arr: Any) -> Iterator[Any]:
-    if not isinstance(arr, Recorded):
+    if not isinstance(arr, Traced):
         return np.ndenumerate(arr)
     return ((index, arr[index]) for index in np.ndindex(*arr.shape))  # type: ignore[attr-defined]
 

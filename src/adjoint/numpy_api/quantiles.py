@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.dispatch import plain
+from adjoint.dispatch import any_staged, certainly, is_staged, plain, without_derivative
+from adjoint.numpy_api.creation import as_array
 from adjoint.numpy_api.reductions import lined_up, normalize_axis, operand, reduced_shape
 from adjoint.numpy_api.sorting import ranked
 from adjoint.ops.order import gather_along
@@ -53,6 +54,10 @@ _STEPWISE = {
 }
 
 
+_BETWEEN = frozenset({"averaged_inverted_cdf", "midpoint"})
+"""Stepwise methods whose position may be between two elements."""
+
+
 def _position(n: Any, q: Any, method: str) -> Any:
     """Return where in the sorted sample the quantile is, as a fractional index."""
     if method in _STEPWISE:
@@ -89,10 +94,10 @@ class _Slices:
         )
         self.counts = self.spoilt = None
         missing = np.isnan(plain(self.x))
-        if missing.any():
+        if is_staged(missing) or missing.any():
             if skip_nan:
                 self.counts = np.count_nonzero(~missing, axis=-1, keepdims=True)
-                if not self.counts.all():
+                if certainly(~self.counts.all()):
                     warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=5)
             else:
                 self.spoilt = missing.any(axis=-1, keepdims=True)
@@ -100,7 +105,7 @@ class _Slices:
     def at(self, ranks: Any) -> Any:
         """Return the elements of the given ranks, (m,) or (..., m), along the last axis."""
         x = self.x
-        indices = ranked(plain(x), np.asarray(ranks))
+        indices = ranked(plain(x), as_array(ranks))
         found = gather_along(x, indices=indices, axis=x.ndim - 1)
         return found if self.spoilt is None else np.where(self.spoilt, x.dtype.type(np.nan), found)
 
@@ -112,7 +117,7 @@ class _Slices:
         last = np.maximum(n - 1, 0)
         low = np.clip(np.floor(at), 0, last).astype(np.intp)
         lower = self.at(low)
-        if method in _STEPWISE and not np.any(at % 1):
+        if method in _STEPWISE and (method not in _BETWEEN or certainly(~np.any(at % 1))):
             return lower
         upper = self.at(np.clip(np.floor(at) + 1, 0, last).astype(np.intp))
         # The shorter way from one of the two, as NumPy goes.
@@ -127,9 +132,9 @@ def _median(a: Any, axis: Any, keepdims: Any, skip_nan: bool, fn: Callable) -> A
         return fn(plain(a), axis=axis, keepdims=keepdims)
     slices = _Slices(a, axis, keepdims, skip_nan)
     n = slices.x.shape[-1:] if slices.counts is None else np.maximum(slices.counts, 1)
-    n = np.asarray(n)
+    n = as_array(n)
     result = slices.at(n // 2)
-    if not np.all(n % 2):
+    if not certainly(np.all(n % 2)):
         # For odd n both are the middle one.
         result = (slices.at((n - 1) // 2) + result) / 2
     return reshape(result, shape=slices.shape)[()]
@@ -153,7 +158,8 @@ def nanmedian(
 
 def _weighted(fn: Callable, a: Any, q: Any, axis: Any, method: str, keepdims: Any, w: Any) -> Any:
     """Return weighted quantiles: elements of the array, found by the value that NumPy gives."""
-    values = fn(plain(a), plain(q), axis=axis, method=method, weights=plain(w))
+    arguments = {"axis": axis, "method": method, "weights": plain(w)}
+    values = without_derivative(fn)(plain(a), plain(q), **arguments)
     slices = _Slices(a, axis, keepdims, False)
     x = plain(slices.x)
     wanted = np.moveaxis(values.reshape((np.size(plain(q)), *x.shape[:-1])), 0, -1)
@@ -190,7 +196,8 @@ def _quantiles(fn: Callable, per: int, skip_nan: bool) -> Callable[..., Any]:
         if weights is not None:
             return _weighted(fn, a, q, axis, method, keepdims, weights)
         # NumPy checks q and the method, and says of what type the result is.
-        like = fn(np.ones(1, a.dtype), plain(q), method=method)
+        known = np.zeros(1, operand(q).dtype) if any_staged(q) else plain(q)
+        like = fn(np.ones(1, a.dtype), known, method=method)
         q = operand(q)
         flat = reshape(q, shape=(q.size,)) / per
         slices = _Slices(a, axis, keepdims, skip_nan)

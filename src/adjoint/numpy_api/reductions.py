@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.dispatch import from_nested, plain
+from adjoint.dispatch import from_nested, is_staged, is_weak, plain
 from adjoint.ops import reduction as rd
 from adjoint.ops.registry import Op, Traced, implements
 from adjoint.ops.structural import (
@@ -39,7 +39,7 @@ ABSENT: Any = np._NoValue
 
 def operand(a: Any, dtype: Any = None) -> Any:
     """Return an argument as an array, traced or not, of the given type."""
-    if not hasattr(a, "shape"):
+    if not hasattr(a, "shape") or (is_staged(a) and is_weak(a)):
         listed = isinstance(a, (list, tuple)) and not isinstance(a, Traced)
         a = from_nested(a) if listed else broadcast_to(a, shape=())
     return a if dtype is None else cast(a, dtype=np.dtype(dtype))

@@ -9,6 +9,7 @@ import numpy as np
 
 from adjoint.numpy_api.reductions import normalize_axis, operand
 from adjoint.ops import scan
+from adjoint.ops.creation import ones, zeros
 from adjoint.ops.registry import implements
 from adjoint.ops.structural import concatenate, reshape
 
@@ -62,7 +63,7 @@ def _cumulative(running: Callable, ufunc: np.ufunc) -> Callable[..., Any]:
             return result
         axis %= x.ndim
         shape = (*x.shape[:axis], 1, *x.shape[axis + 1 :])
-        first = np.full(shape, ufunc.identity, result.dtype)
+        first = (ones if ufunc.identity else zeros)(shape, result.dtype)
         return concatenate(first, result, axis=axis)
 
     return cumulative

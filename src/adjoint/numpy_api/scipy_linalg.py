@@ -7,22 +7,27 @@ traced values. Functions of matrices and matrices of a pattern are in `scipy_mat
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import scipy.linalg
 
-from adjoint.dispatch import plain
+from adjoint.dispatch import any_staged, is_staged, plain, without_derivative
 from adjoint.eager.spectral import note_eigenvalues
+from adjoint.errors import TracingError
 from adjoint.frontend import hooks
 from adjoint.numpy_api import linalg as nl
 from adjoint.numpy_api.constants import CONSTANTS
-from adjoint.numpy_api.creation import as_array
+from adjoint.numpy_api.creation import as_array, beside
+from adjoint.numpy_api.lengths import as_length, greatest, places, same_lengths
 from adjoint.numpy_api.replaced import refuse, replace
+from adjoint.ops import discrete
 from adjoint.ops import linalg as la
 from adjoint.ops import matrix_functions as mf
 from adjoint.ops import structural as st
+from adjoint.ops.creation import eye, zeros
 from adjoint.rules.matrices import adjoint, transposed, triangle
 
 __all__ = ["in_columns", "in_double", "refuse_the_rest", "stands_for"]
@@ -86,7 +91,7 @@ def _assumed(a: Any, assume_a: Any, lower: bool) -> Any:
     if assume_a in ("upper triangular", "lower triangular"):
         return triangle(a, assume_a.startswith("lower"))
     if assume_a == "diagonal":
-        return a * np.eye(a.shape[-1], dtype=a.real.dtype)
+        return a * eye(a.shape[-1], dtype=a.real.dtype)
     raise ValueError(f"{assume_a} is not a recognized matrix structure")
 
 
@@ -126,10 +131,10 @@ def lstsq(
 ) -> Any:  # fmt: skip
     """``scipy.linalg.lstsq``, differentiated at constant rank."""
     a, b = as_array(a), as_array(b)
-    cut = np.finfo(a.dtype).eps if cond is None else float(plain(cond))
-    x, residuals, rank, s = nl.lstsq(a, b, cut)
-    if b.ndim == 1 and np.size(residuals):
-        residuals = residuals[0]
+    cut = np.finfo(a.dtype).eps if cond is None else plain(cond)
+    x, residuals, rank, s = nl.lstsq(a, b, cut if is_staged(cut) else float(cut))
+    if b.ndim == 1 and (a.shape[0] > a.shape[1] if is_staged(residuals) else np.size(residuals)):
+        residuals = residuals[0]  # staged, there must be one: a graph's value has one type
     return x, residuals, rank, None if lapack_driver == "gelsy" else s
 
 
@@ -143,16 +148,19 @@ def pinv(
     s = np.linalg.svdvals(plain(a))
     largest = s.max(initial=0.0)
     if rtol is None:
-        rtol = max(a.shape) * np.finfo(a.dtype).eps if atol is None else 0.0
-    cut = float(plain(rtol)) + (float(plain(atol)) / largest if atol is not None and largest else 0)
+        rtol = greatest(*a.shape) * np.finfo(a.dtype).eps if atol is None else 0.0
+    cut = plain(rtol)
+    if atol is not None:
+        zero = np.equal(largest, 0)
+        cut = cut + np.where(zero, 0.0, plain(atol) / np.where(zero, 1.0, largest))[()]
     result = la.pinv(a, rcond=cut)
-    return (result, int(np.sum(s > cut * largest))) if return_rank else result
+    return (result, as_length(np.count_nonzero(s > cut * largest))) if return_rank else result
 
 
 def _banded(ab: Any, below: int, above: int) -> Any:
     """Return the matrix whose diagonals are the rows of ``ab``."""
     n = ab.shape[-1]
-    i, j = np.indices((n, n))
+    i, j = places(n, 2, 0), places(n, 2, 1)
     inside = (j - i <= above) & (i - j <= below)
     return ab[np.where(inside, above + i - j, 0), j] * inside
 
@@ -212,7 +220,7 @@ def cho_solve(
 
 def _square_lu(a: Any, name: str) -> tuple[Any, Any]:
     a = as_array(a)
-    if a.ndim != 2 or a.shape[0] != a.shape[1]:
+    if a.ndim != 2 or not same_lengths(*a.shape):
         raise NotImplementedError(
             f"scipy.linalg.{name} of a traced array of shape {a.shape}: its derivative is there "
             "for one square matrix"
@@ -231,9 +239,10 @@ def lu_solve(
     lu_and_piv: Any, b: Any, trans: int = 0, overwrite_b: bool = False, check_finite: bool = True
 ) -> Any:
     """``scipy.linalg.lu_solve``."""
-    factors, order = as_array(lu_and_piv[0]), _row_order(lu_and_piv[1])
+    factors, order = as_array(lu_and_piv[0]), _row_order(as_array(plain(lu_and_piv[1])))
 
     def solve_matrix(m: Any) -> Any:
+        m = beside(m, order)
         if not trans:
             m = la.solve_triangular(factors, m[order], lower=True, unit=True)
             return la.solve_triangular(factors, m)
@@ -244,12 +253,8 @@ def lu_solve(
     return in_columns(solve_matrix, as_array(b))
 
 
-def _row_order(pivots: Any) -> np.ndarray:
-    pivots = np.asarray(plain(pivots))
-    order = np.arange(len(pivots))
-    for i, j in enumerate(pivots):
-        order[[i, j]] = order[[j, i]]
-    return order
+_row_order = without_derivative(discrete.row_order)
+_column_order = without_derivative(discrete.column_order)
 
 
 @stands_for("lu")
@@ -259,13 +264,13 @@ def lu(
 ) -> Any:  # fmt: skip
     """``scipy.linalg.lu`` of a square matrix."""
     factors, pivots = _square_lu(a, "lu")
-    eye = np.eye(factors.shape[-1], dtype=factors.dtype)
-    lower = triangle(factors, True, 1) + eye
+    one = beside(eye(factors.shape[-1], dtype=factors.dtype), factors)
+    lower = triangle(factors, True, 1) + one
     upper = triangle(factors, False)
-    back = np.argsort(_row_order(pivots))
+    back = np.argsort(_row_order(plain(pivots)))
     if permute_l:
         return lower[back], upper
-    return back if p_indices else eye[back].real, lower, upper
+    return back if p_indices else one[back].real, lower, upper
 
 
 @stands_for("qr")
@@ -276,20 +281,20 @@ def qr(
     """``scipy.linalg.qr``."""
     a = as_array(a)
     if mode not in ("full", "r", "economic"):
-        scipy.linalg.qr(plain(a), mode=mode)  # its own error
+        scipy.linalg.qr(np.eye(1), mode=mode)  # its own error
         raise NotImplementedError(
             "scipy.linalg.qr(mode='raw') returns Householder reflections, which have no derivative "
             "here; use mode='full', 'r' or 'economic'"
         )
     rest: tuple[Any, ...] = ()
     if pivoting:
-        rest = (scipy.linalg.qr(plain(a), mode="r", pivoting=True)[-1],)
+        rest = (_column_order(plain(a)),)
         a = a[..., rest[0]]
     if mode == "r":
         m, n = a.shape[-2:]
         r = nl.qr(a, "r")
         if m > n:
-            r = np.concatenate([r, np.zeros((*a.shape[:-2], m - n, n), a.dtype)], axis=-2)
+            r = np.concatenate([r, zeros((*a.shape[:-2], m - n, n), a.dtype)], axis=-2)
         return (r, *rest)
     return (*nl.qr(a, "complete" if mode == "full" else "reduced"), *rest)
 
@@ -344,6 +349,11 @@ def eigh(
         else:
             a = adjoint(factor) @ a @ factor
         back, lower, driver = factor, True, "evd"
+    if any_staged((subset_by_index, subset_by_value)) or (subset_by_value and is_staged(a)):
+        raise TracingError(
+            "scipy.linalg.eigh(subset_by_value=...) cannot be staged: how many eigenvalues there "
+            "are in it is not known. Take all of them, or subset_by_index with constants."
+        )
     chosen = _chosen(plain(a), lower, subset_by_index, subset_by_value)
     if chosen is not None and b is not None and not eigvals_only:
         raise NotImplementedError(
@@ -364,7 +374,7 @@ def eigh(
 
 def _chosen(a: np.ndarray, lower: bool, by_index: Any, by_value: Any) -> tuple[int, int] | None:
     if by_index is not None:
-        first, last = (int(k) for k in plain(by_index))
+        first, last = (operator.index(k) for k in plain(by_index))
         return first, last - first + 1
     if by_value is not None:
         low, high = plain(by_value)
@@ -414,7 +424,8 @@ def eigvals(
 def _constant(name: str) -> None:
     if hasattr(scipy.linalg, name):
         original = getattr(scipy.linalg, name)
-        replace(original, lambda *args, **kwargs: original(*plain(args), **plain(kwargs)))
+        recorded = without_derivative(original)
+        replace(original, lambda *args, **kwargs: recorded(*plain(args), **plain(kwargs)))
         CONSTANTS.add(original)
 
 

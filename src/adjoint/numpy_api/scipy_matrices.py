@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from adjoint.dispatch import any_active, plain
+from adjoint.dispatch import any_active, certainly, is_staged, plain, to_python_number
 from adjoint.numpy_api import linalg as nl
 from adjoint.numpy_api.creation import as_array
+from adjoint.numpy_api.lengths import places, require
 from adjoint.numpy_api.scipy_linalg import in_columns, in_double, refuse_the_rest, stands_for
 from adjoint.ops import linalg as la
 from adjoint.ops import matrix_functions as mf
+from adjoint.ops.creation import eye, zeros
 from adjoint.rules.matrices import adjoint
 
 __all__ = ["toeplitz"]
@@ -62,7 +64,7 @@ def expm_frechet(
     a, e = in_double(as_array(A)), in_double(as_array(E))
     n = a.shape[-1]
     top = np.concatenate([a, e], axis=-1)
-    bottom = np.concatenate([np.zeros(a.shape, plain(a).dtype), a], axis=-1)
+    bottom = np.concatenate([zeros(a.shape, plain(a).dtype), a], axis=-1)
     both = mf.matrix_function(np.concatenate([top, bottom], axis=-2), name="expm")
     return (both[:n, :n], both[:n, n:]) if compute_expm else both[:n, n:]
 
@@ -88,16 +90,16 @@ def solve_discrete_lyapunov(a: Any, q: Any, method: Any = None) -> Any:
     """``scipy.linalg.solve_discrete_lyapunov``, by either of SciPy's methods."""
     a, q = in_double(as_array(a)), as_array(q)
     n = a.shape[0]
-    eye = np.eye(n, dtype=a.dtype)
+    one = eye(n, dtype=a.dtype)
     if method not in (None, "direct", "bilinear"):
         raise ValueError(f"Unknown solver {method}")
     if method == "direct" or (method is None and n < 10):
-        left = np.eye(n * n) - np.kron(a, a.conj())
+        left = eye(n * n) - np.kron(a, a.conj())
         return la.solve(left, q.reshape(-1, 1)).reshape(q.shape)
     ah = adjoint(a)
-    inverse = la.inv(ah + eye)
-    b = (ah - eye) @ inverse
-    c = 2 * (la.inv(a + eye) @ q @ inverse)
+    inverse = la.inv(ah + one)
+    b = (ah - one) @ inverse
+    c = 2 * (la.inv(a + one) @ q @ inverse)
     return mf.sylvester(adjoint(b), b, -c)
 
 
@@ -116,16 +118,17 @@ def toeplitz(c: Any, r: Any = None) -> Any:
     """``scipy.linalg.toeplitz``."""
     c = _line(c, "toeplitz")
     r = c.conj() if r is None else _line(r, "toeplitz")
-    i, j = np.indices((len(c), len(r)))
-    return np.concatenate([c[::-1], r[1:]])[len(c) - 1 - i + j]
+    rows, columns = c.shape[0], r.shape[0]
+    i, j = places(rows, 2, 0), places(columns, 2, 1)
+    return np.concatenate([c[::-1], r[1:]])[rows - 1 - i + j]
 
 
 @stands_for("hankel")
 def hankel(c: Any, r: Any = None) -> Any:
     """``scipy.linalg.hankel``."""
     c = _line(c, "hankel")
-    r = np.zeros(c.shape, plain(c).dtype) if r is None else _line(r, "hankel")
-    i, j = np.indices((len(c), len(r)))
+    r = zeros(c.shape, plain(c).dtype) if r is None else _line(r, "hankel")
+    i, j = places(c.shape[0], 2, 0), places(r.shape[0], 2, 1)
     return np.concatenate([c, r[1:]])[i + j]
 
 
@@ -134,19 +137,20 @@ def circulant(c: Any) -> Any:
     """``scipy.linalg.circulant``."""
     c = as_array(c)
     c = c if c.ndim else c.reshape(1)
-    i, j = np.indices((c.shape[-1],) * 2)
-    return c[..., (i - j) % c.shape[-1]]
+    n = c.shape[-1]
+    return c[..., (places(n, 2, 0) - places(n, 2, 1)) % n]
 
 
 @stands_for("companion")
 def companion(a: Any) -> Any:
     """``scipy.linalg.companion``."""
     a = _line(a, "companion")
-    n = len(a)
-    if n < 2 or plain(a)[0] == 0:
+    n = a.shape[0]
+    if certainly(n < 2) or certainly(plain(a)[0] == 0):
         return scipy.linalg.companion(plain(a))  # its own error
+    require(plain(a)[0] != 0, ValueError, "The first coefficient in `a` must not be zero.")
     first = -a[1:] / (1.0 * a[0])
-    return np.concatenate([first[None, :], np.eye(n - 2, n - 1, dtype=plain(first).dtype)])
+    return np.concatenate([first[None, :], eye(n - 2, n - 1, dtype=plain(first).dtype)])
 
 
 @stands_for("block_diag")
@@ -159,11 +163,11 @@ def block_diag(*arrs: Any) -> Any:
     width = sum(b.shape[1] for b in blocks)
     rows, before = [], 0
     for b in blocks:
-        left = np.zeros((b.shape[0], before))
-        before += b.shape[1]
-        right = np.zeros((b.shape[0], width - before))
         dtype = plain(b).dtype
-        rows.append(np.concatenate([left.astype(dtype), b, right.astype(dtype)], axis=1))
+        left = zeros((b.shape[0], before), dtype)
+        before += b.shape[1]
+        right = zeros((b.shape[0], width - before), dtype)
+        rows.append(np.concatenate([left, b, right], axis=1))
     return np.concatenate(rows, axis=0)
 
 
@@ -188,7 +192,9 @@ def norm(
     """``scipy.linalg.norm``."""
     a, ord = as_array(a), plain(ord)
     if a.ndim == 2 and axis is None and not keepdims and ord in (1, np.inf):
-        a = in_double(a)  # as what SciPy calls here returns Python floats
+        # What SciPy calls here returns Python floats.
+        result = nl.norm(in_double(a), ord, axis, keepdims)
+        return to_python_number(result) if is_staged(result) else result
     return nl.norm(a, ord, axis, keepdims)
 
 

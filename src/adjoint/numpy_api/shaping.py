@@ -12,12 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.dispatch import plain
+from adjoint.dispatch import is_staged, plain
+from adjoint.errors import TracingError
 from adjoint.numpy_api.creation import as_array, laid_out_like
+from adjoint.numpy_api.lengths import as_length, as_shape, broadcast_shapes
+from adjoint.ops.creation import arange
 from adjoint.ops.registry import implements
 from adjoint.ops.structural import broadcast_to, copy, permute, reshape
 
-__all__ = ["as_shape", "is_fortran", "moveaxis", "normalized", "ravel", "reshape_"]
+__all__ = ["is_fortran", "moveaxis", "normalized", "ravel", "reshape_"]
 
 
 def normalized(axis: Any, ndim: int) -> int:
@@ -35,18 +38,36 @@ def _normalized_tuple(axis: Any, ndim: int, name: str | None = None) -> tuple[in
     return np.lib.array_utils.normalize_axis_tuple(plain(axis), ndim, name)
 
 
-def as_shape(shape: Any) -> tuple[int, ...]:
-    """Return a shape given as a number or a sequence as a tuple."""
-    shape = plain(shape)
-    if np.ndim(shape) == 0:
-        return (operator.index(shape),)
-    return tuple(operator.index(n) for n in shape)
-
-
 def is_fortran(x: Any) -> bool:
-    """Tell whether the elements are in Fortran order and not in C order too."""
+    """Tell whether the elements are in Fortran order and not in C order too.
+
+    Of a staged array, whose layout need not be known: whether it is known to be so.
+    """
+    if is_staged(x):
+        return x.ndim > 1 and _memory_order(x) == tuple(range(x.ndim))[::-1]
     flags = plain(x).flags
     return bool(flags.f_contiguous and not flags.c_contiguous)
+
+
+def _memory_order(x: Any) -> tuple[int, ...] | None:
+    """Return the order of a staged array's axes in which it is C-contiguous, if that is known."""
+    if x._contiguous:
+        return tuple(range(x.ndim))
+    view = x._view
+    if view is None or not view.base._contiguous or len(view.path) != 1:
+        return None
+    kind, axes = view.path[0]
+    return tuple(axes.index(k) for k in range(x.ndim)) if kind == "permute" else None
+
+
+def _known_order(x: Any) -> tuple[int, ...]:
+    order = _memory_order(x)
+    if order is None:
+        raise TracingError(
+            "order='A' and order='K' ask how an array lies in memory, which is not known when the "
+            "function is staged; use order='C' or order='F'"
+        )
+    return order
 
 
 @implements(np.reshape, storage=True)
@@ -54,18 +75,20 @@ def reshape_(a: Any, /, shape: Any, order: Any = "C", *, copy: bool | None = Non
     """``np.reshape``."""
     a = as_array(a)
     shape = as_shape(shape)
-    if copy is False:
+    if copy is False and not is_staged(a):
         np.reshape(plain(a), shape, order, copy=False)  # NumPy's own refusal
-    if shape.count(-1) == 1:
+    if shape.count(-1) == 1 and not any(is_staged(n) for n in (*shape, *a.shape)):
         known = -math.prod(shape)
         if known and a.size % known == 0:
             shape = tuple(a.size // known if n == -1 else n for n in shape)
+    if order == "A" and is_staged(a):
+        _known_order(a)
     if order == "F" or (order == "A" and is_fortran(a)):
         reversed_ = reshape(_reversed(a), shape=shape[::-1])
         result = _reversed(reversed_)
     else:
         result = reshape(a, shape=shape)
-    if copy and plain(result).base is not None:
+    if copy and (is_staged(result) or plain(result).base is not None):
         return copy_of(result)
     return result
 
@@ -81,6 +104,8 @@ def _reversed(a: Any) -> Any:
 def ravel(a: Any, order: Any = "C") -> Any:
     """``np.ravel``."""
     a = as_array(a)
+    if is_staged(a):
+        return _ravel_staged(a, order)
     value = plain(a)
     if order == "A":
         order = "F" if is_fortran(a) else "C"
@@ -95,6 +120,20 @@ def ravel(a: Any, order: Any = "C") -> Any:
     result = reshape_(a, -1, order)
     # Where reshape can do with a view of scattered elements, ravel makes a copy.
     return result if contiguous or plain(result).base is None else copy_of(result)
+
+
+def _ravel_staged(a: Any, order: Any) -> Any:
+    if order == "K":
+        a, order = permute(a, axes=_known_order(a)), "C"
+    elif order == "A":
+        order = "F" if _known_order(a) == tuple(range(a.ndim))[::-1] else "C"
+    if a.ndim == 1 and order in ("C", "F"):
+        return a[...]
+    if order == "F":
+        a = _reversed(a)
+    copied = not a._contiguous and (a._view is None or a._view.path[-1][0] == "permute")
+    result = reshape(a, shape=(-1,))
+    return copy_of(result) if copied else result
 
 
 def _order_of_memory(value: np.ndarray) -> np.ndarray:
@@ -190,7 +229,7 @@ def squeeze(a: Any, axis: Any = None) -> Any:
         axes = tuple(k for k, n in enumerate(a.shape) if n == 1)
     else:
         axes = _normalized_tuple(axis, a.ndim)
-        if any(a.shape[k] != 1 for k in axes):
+        if any(a.shape[k] != 1 and not is_staged(a.shape[k]) for k in axes):
             raise ValueError("cannot select an axis to squeeze out which has size not equal to one")
     return a[(*(0 if k in axes else slice(None) for k in range(a.ndim)), ...)]
 
@@ -233,7 +272,7 @@ def broadcast_to_(array: Any, shape: Any, subok: bool = False) -> Any:
 def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
     """``np.broadcast_arrays``; its results are read-only."""
     arrays = [as_array(x) for x in args]
-    shape = np.broadcast_shapes(*(x.shape for x in arrays))
+    shape = broadcast_shapes(*(x.shape for x in arrays))
     return tuple(x if x.shape == shape else broadcast_to(x, shape=shape) for x in arrays)
 
 
@@ -318,21 +357,47 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
         if np.ndim(axis) == 0
         else tuple(normalized(k, a.ndim) for k in axis)
     )
-    shifts = np.broadcast_arrays(np.atleast_1d(shift), np.asarray(axes))
-    if shifts[0].ndim > 1:
-        raise ValueError("'shift' and 'axis' should be scalars or 1D sequences")
-    totals: dict[int, int] = {}
-    for s, k in zip(*shifts):
-        totals[int(k)] = totals.get(int(k), 0) + int(s)
+    shifts = _shifts(shift, len(axes))
+    if len(axes) == 1:
+        axes *= len(shifts)
+    totals: dict[int, Any] = {}
+    for s, k in zip(shifts, axes, strict=True):
+        totals[k] = totals.get(k, 0) + s
     result = a
     for k, s in totals.items():
-        s %= max(a.shape[k], 1)
-        if s:
+        n = a.shape[k]
+        if is_staged(n) or is_staged(s):
+            s = _within(s, n)
+        else:
+            s %= max(n, 1)
+        if is_staged(s) or s:
+            # The last s come first. From the front, where s = 0 is no special case.
             head = (_ALL,) * k
             result = np.concatenate(
-                [result[(*head, slice(-s, None))], result[(*head, slice(-s))]], k
+                [result[(*head, slice(n - s, None))], result[(*head, slice(None, n - s))]], k
             )
-    return laid_out_like(copy_of(result) if result is a else result, np.empty_like(plain(a)))
+            if result.shape != a.shape:  # only staging does not see that the lengths add up
+                result = reshape(result, shape=a.shape)
+    return laid_out_like(copy_of(result) if result is a else result, a)
+
+
+def _shifts(shift: Any, count: int) -> list[Any]:
+    listed = isinstance(shift, (list, tuple))
+    if not listed and np.ndim(shift) == 0:
+        return [as_length(shift)] * count
+    if not listed and np.ndim(shift) > 1:
+        raise ValueError("'shift' and 'axis' should be scalars or 1D sequences")
+    shifts = [as_length(s) for s in shift]
+    return shifts * count if len(shifts) == 1 else shifts
+
+
+def _within(s: Any, n: Any) -> Any:
+    """Return s modulo n of a shift, in 0, ..., n; a small one of a long axis stays linear in n."""
+    if type(s) is int and s in (0, 1):
+        return s
+    if type(s) is int and s == -1:
+        return n - 1
+    return s % n
 
 
 @implements(np.resize)
@@ -341,8 +406,10 @@ def resize(a: Any, new_shape: Any) -> Any:
     new_shape = as_shape(new_shape)
     a = ravel(a)
     size = math.prod(new_shape)
-    if any(n < 0 for n in new_shape):
+    if any(not is_staged(n) and n < 0 for n in new_shape):
         raise ValueError("all elements of `new_shape` must be non-negative")
+    if is_staged(size) or is_staged(a.size):
+        return a[np.remainder(arange(size), a.size).reshape(new_shape)]
     if a.size == 0 or size == 0:
         return np.zeros(new_shape, plain(a).dtype)
     times = -(-size // a.size)

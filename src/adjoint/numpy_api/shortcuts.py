@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from adjoint.array import Array, fast_ufunc
-from adjoint.dispatch import any_active, call_function, call_ufunc, from_nested
+from adjoint.dispatch import any_active, any_staged, call_function, call_ufunc, from_nested
 from adjoint.frontend import hooks
 from adjoint.frontend.values import written
+from adjoint.numpy_api.staged_creation import STAGED
 from adjoint.ops.registry import FUNCTIONS, UFUNCS
 
 __all__ = ["shorten"]
@@ -82,8 +83,35 @@ def _holds_numbers(x: Any) -> bool:
     return not isinstance(x, np.ndarray) or x.ndim == 0
 
 
+def _staged_ufunc(ufunc: np.ufunc) -> Callable[..., Any]:
+    """Return ``ufunc`` for staged code, which may have lists of staged values for operands."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if any(type(a) in _LISTS and any_staged(a) for a in args):
+            return call_ufunc(ufunc, "__call__", args, kwargs)
+        return ufunc(*args, **kwargs)
+
+    return call
+
+
+def _staged_function(fn: Any) -> Callable[..., Any]:
+    """Return ``fn`` for staged code: NumPy does not look for staged values in every argument."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if any_staged(args) or any_staged(kwargs):
+            return call_function(fn, tuple(map(_array_of_numbers, args)), kwargs)
+        return hooks.resolve(fn)(*args, **kwargs)
+
+    return call
+
+
 def shorten() -> None:
     """Register every NumPy function that has an implementation and no replacement yet."""
+    for ufunc in UFUNCS:
+        if isinstance(ufunc, np.ufunc):
+            STAGED.setdefault(ufunc, _staged_ufunc(ufunc))
+    for fn in FUNCTIONS:
+        STAGED.setdefault(fn, _staged_function(fn))
     for ufunc in UFUNCS:
         if isinstance(ufunc, np.ufunc) and ufunc not in hooks.replacements:
             hooks.register(ufunc, _unary(ufunc) if ufunc.nin == 1 else _binary(ufunc))

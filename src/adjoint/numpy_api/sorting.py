@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.dispatch import plain
+from adjoint.dispatch import any_staged, is_staged, plain, without_derivative
+from adjoint.errors import TracingError
 from adjoint.numpy_api.reductions import operand
+from adjoint.ops import discrete
 from adjoint.ops.order import gather_along
 from adjoint.ops.registry import implements
 from adjoint.ops.structural import cast, concatenate, reshape
@@ -20,44 +22,9 @@ from adjoint.ops.structural import cast, concatenate, reshape
 __all__ = ["order_of", "ranked", "sort"]
 
 
-def order_of(x: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Return the indices that sort ``x``; equal elements stay in order."""
-    if x.size > 4096:
-        # The unstable sort is several times as fast, and as good where nothing is equal.
-        order = np.argsort(x, axis=axis)
-        values = np.moveaxis(np.take_along_axis(x, order, axis), axis, 0)
-        if not np.any(values[1:] == values[:-1]):
-            return order
-    return np.argsort(x, axis=axis, kind="stable")
-
-
-def ranked(x: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-    """Return where the elements of the given ranks are along the last axis.
-
-    Parameters
-    ----------
-    x : ndarray
-        Of shape (..., n).
-    ranks : ndarray of int
-        Of shape (m,) for all slices, or (..., m).
-    """
-    n = x.shape[-1]
-    if ranks.ndim > 1 or n <= 256 or len(ranks) > 8:
-        each = np.broadcast_to(ranks, (*x.shape[:-1], ranks.shape[-1]))
-        return np.take_along_axis(order_of(x), each, -1)
-    # One value of a long array needs no order of all others.
-    found = np.empty((*x.shape[:-1], len(ranks)), np.intp)
-    values = np.partition(x, np.unique(ranks), axis=-1)
-    for k, rank in enumerate(ranks):
-        value = values[..., rank, None]
-        equal = x == value
-        found[..., k] = np.argmax(equal, axis=-1)
-        several = np.count_nonzero(equal, axis=-1) > 1
-        if np.any(several):
-            nth = rank - np.count_nonzero(x < value, axis=-1)
-            which = np.argmax(np.cumsum(equal, axis=-1) == nth[..., None] + 1, axis=-1)
-            found[..., k] = np.where(several, which, found[..., k])
-    return found
+order_of = without_derivative(discrete.order_of)
+ranked = without_derivative(discrete.ranked)
+_occurrences = without_derivative(discrete.occurrences)
 
 
 def _along(a: Any, axis: Any) -> tuple[Any, int]:
@@ -108,9 +75,16 @@ def unique(
 ) -> Any:
     """``np.unique``: each value is read from where it occurs first."""
     ar = operand(ar)
-    _, index, *rest = np.unique(
-        plain(ar), True, return_inverse, return_counts, axis=axis, **options
-    )
+    if is_staged(ar):
+        index = _occurrences(ar, axis, options.get("equal_nan", True))
+        if return_inverse or return_counts:
+            rest = _staged_rest(ar, index, return_inverse, return_counts, axis)
+        else:
+            rest = []
+    else:
+        _, index, *rest = np.unique(
+            plain(ar), True, return_inverse, return_counts, axis=axis, **options
+        )
     if axis is None:
         values = reshape(ar, shape=(ar.size,))[index]
     else:
@@ -121,15 +95,40 @@ def unique(
     return (values, *([index] if return_index else []), *rest)
 
 
+def _staged_rest(ar: Any, index: Any, inverse: bool, counts: bool, axis: Any) -> list[Any]:
+    """Return where each element is among the unique ones, and how often they occur."""
+    if axis is not None:
+        raise TracingError(
+            "np.unique(axis=..., return_inverse or return_counts) cannot be staged: it compares "
+            "whole slices. Flatten the array, or leave the inverse and the counts out."
+        )
+    flat = reshape(ar, shape=(ar.size,))
+    values = flat[index]
+    which = np.searchsorted(values, flat)
+    found: list[Any] = [reshape(which, shape=ar.shape)] if inverse else []
+    return [*found, np.bincount(which, minlength=values.shape[0])] if counts else found
+
+
 def _array_api(function: Callable) -> None:
     """Give one of the array API standard's functions of unique values its derivative."""
 
     def impl(x: Any) -> Any:
+        if is_staged(x):
+            return _staged_array_api(function, x)
         result = function(plain(x))
         values = unique(x, equal_nan=False)
         return type(result)(values, *result[1:]) if isinstance(result, tuple) else values
 
     implements(function)(impl)
+
+
+def _staged_array_api(function: Callable, x: Any) -> Any:
+    values, index, inverse, counts = unique(x, True, True, True, equal_nan=False)
+    parts = {"values": values, "indices": index, "inverse_indices": inverse, "counts": counts}
+    like = function(np.zeros(0))
+    return (
+        type(like)(*[parts[name] for name in like._fields]) if hasattr(like, "_fields") else values
+    )
 
 
 for _function in (np.unique_all, np.unique_counts, np.unique_inverse, np.unique_values):
@@ -152,9 +151,19 @@ def intersect1d(
     ar1: Any, ar2: Any, assume_unique: bool = False, return_indices: bool = False
 ) -> Any:
     """``np.intersect1d``: the values are those of the first array."""
-    _, first, second = np.intersect1d(plain(ar1), plain(ar2), assume_unique, True)
+    if any_staged((ar1, ar2)):
+        ar1, ar2 = _flat(ar1), _flat(ar2)
+        first, second = _shared(ar1, ar2), _shared(ar2, ar1)
+    else:
+        _, first, second = np.intersect1d(plain(ar1), plain(ar2), assume_unique, True)
     values = _flat(ar1)[first]
     return (values, first, second) if return_indices else values
+
+
+def _shared(x: Any, y: Any) -> Any:
+    """Return where the unique elements of x that y has occur first in x."""
+    index = _occurrences(x)
+    return index[np.isin(x[index], y)]
 
 
 @implements(np.setdiff1d)
@@ -170,6 +179,6 @@ def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
     parts = [_flat(x) if assume_unique else unique(x) for x in (ar1, ar2)]
     values = sort(concatenate(*parts))
     ordered = plain(values)
-    edge = np.ones(len(ordered) + 1, bool)
-    edge[1:-1] = ordered[1:] != ordered[:-1]
-    return values[edge[1:] & edge[:-1]]
+    change, end = ordered[1:] != ordered[:-1], np.ones(1, bool)
+    edge = np.concatenate([end, change, end])
+    return values[edge[1:] & edge[:-1]] if ordered.shape[0] != 0 else values

@@ -15,10 +15,11 @@ import numpy as np
 import scipy.sparse
 
 from adjoint.dispatch import is_active, plain
-from adjoint.eager.recorded import Recorded
 from adjoint.errors import NoRuleError
 from adjoint.numpy_api.creation import as_array
+from adjoint.numpy_api.lengths import same_lengths
 from adjoint.ops import linalg as la
+from adjoint.ops.registry import Traced
 
 __all__ = ["teach"]
 
@@ -36,7 +37,7 @@ def _rmatmul(s: Any, x: Any) -> Any:
 
 def _check(s: Any, x: Any, n: int, axis: int) -> None:
     shape = np.shape(plain(x))
-    if s.ndim != 2 or len(shape) not in (1, 2) or shape[axis] != n:
+    if s.ndim != 2 or len(shape) not in (1, 2) or not same_lengths(shape[axis], n):
         raise ValueError(
             f"matmul: a sparse matrix of shape {s.shape} and an array of shape {shape} do not match"
         )
@@ -72,7 +73,7 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 def _taught(original: Callable, ours: Callable[[Any, Any], Any]) -> Callable:
     @functools.wraps(original)
     def method(self: Any, other: Any, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(other, Recorded):
+        if isinstance(other, Traced):
             if is_active(other):
                 return ours(self, other)
             other = plain(other)

@@ -7,16 +7,26 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import scipy.special as sp
 
-from adjoint.dispatch import any_active, no_rule, plain
+from adjoint.dispatch import (
+    any_active,
+    any_staged,
+    detached,
+    is_staged,
+    is_weak,
+    no_rule,
+    plain,
+)  # fmt: skip
 from adjoint.errors import NoRuleError
 from adjoint.numpy_api.constants import register_constant
 from adjoint.numpy_api.creation import as_array, to_dtype
+from adjoint.numpy_api.reductions import reduced_shape
 from adjoint.numpy_api.replaced import refuse, replace
 from adjoint.ops import elementwise as ew
 from adjoint.ops import special as s
@@ -37,7 +47,10 @@ def _compose(table: dict[Any, Callable[..., Any]]) -> None:
 def _typed(ufunc: Any, impl: Callable[..., Any], /, *args: Any) -> Any:
     kinds = []
     for x in map(plain, args):
-        kinds.append(type(x) if type(x) in (int, float, complex) else np.asarray(x).dtype)
+        if is_staged(x):
+            kinds.append(x.__class__ if is_weak(x) else x.dtype)
+        else:
+            kinds.append(type(x) if type(x) in (int, float, complex) else np.asarray(x).dtype)
     dtype = ufunc.resolve_dtypes((*kinds, None))[-1]
     result = impl(*args)
     return to_dtype(result, dtype) if hasattr(result, "dtype") else result
@@ -48,6 +61,8 @@ def _typed(ufunc: Any, impl: Callable[..., Any], /, *args: Any) -> Any:
 
 def _floor(k: Any) -> Any:
     k = plain(k)
+    if is_staged(k):
+        return np.floor(k)
     return float(math.floor(k)) if isinstance(k, (int, float)) else np.floor(k)
 
 
@@ -135,16 +150,15 @@ def logsumexp(
     if b is None and not return_sign:
         return s.logsumexp(a, axis=_axes(axis, a.ndim), keepdims=bool(keepdims))
     b = as_array(1.0 if b is None else b)
+    if any_staged((a, b)):
+        return _staged_logsumexp(a, _axes(axis, a.ndim), b, bool(keepdims), return_sign)
     values: Any = sp.logsumexp(plain(a), axis, plain(b), keepdims, True)
     level = plain(sp.logsumexp(plain(a), axis, None, True))
     level = np.where(np.isfinite(level), level, 0.0)
     total = np.sum(b * np.exp(a - level), axis=_axes(axis, a.ndim), keepdims=True)
     sign = values[1] if np.iscomplexobj(values[1]) else np.sign(values[1])
     if return_sign and np.iscomplexobj(plain(total)):
-        raise NoRuleError(
-            "scipy.special.logsumexp(..., return_sign=True) of complex values has no derivative "
-            "rule here: leave return_sign out, which gives the complex logarithm"
-        )
+        _no_sign()
     if return_sign:
         total = np.abs(total)
     result = np.log(total) + level
@@ -153,6 +167,27 @@ def logsumexp(
         if np.ndim(plain(result)) == 0:
             result = result[()]
     return (result, sign) if return_sign else result
+
+
+def _staged_logsumexp(a: Any, axes: Any, b: Any, keepdims: bool, return_sign: bool) -> Any:
+    level = detached(s.logsumexp(a, axis=axes, keepdims=True))
+    level = np.where(np.isfinite(level), level, np.zeros((), level.dtype))
+    total = np.sum(b * np.exp(a - level), axis=axes, keepdims=True)
+    if return_sign and total.dtype.kind == "c":
+        _no_sign()
+    sign = np.sign(total)
+    result = np.log(np.abs(total) if return_sign else total) + level
+    if not keepdims:
+        shape = reduced_shape(result.shape, axes, False)
+        result, sign = (np.reshape(x, shape)[()] for x in (result, sign))
+    return (result, sign) if return_sign else result
+
+
+def _no_sign() -> NoReturn:
+    raise NoRuleError(
+        "scipy.special.logsumexp(..., return_sign=True) of complex values has no derivative "
+        "rule here: leave return_sign out, which gives the complex logarithm"
+    )
 
 
 def _softmax(op: Any) -> Any:
@@ -173,6 +208,8 @@ if hasattr(sp, "softplus"):
 
 
 def _polygamma(n: Any, x: Any) -> Any:
+    if is_staged(n):
+        n = operator.index(n)  # which derivative it is decides what is computed
     if any_active(n):
         no_rule(sp.polygamma)
     orders = np.asarray(plain(n))
@@ -220,7 +257,7 @@ def _perm(N: Any, k: Any, exact: bool = False) -> Any:
 
 
 def _multigammaln(a: Any, d: Any) -> Any:
-    d = int(plain(d))
+    d = operator.index(plain(d))
     shifts = np.arange(d) / 2
     constant = d * (d - 1) / 4 * math.log(math.pi)
     return np.sum(s.gammaln(as_array(a)[..., None] - shifts), axis=-1) + constant
@@ -246,7 +283,7 @@ def _bessel_derivative(op: Any, phase: float, overall: float = 1.0) -> Any:
     """DLMF 10.6.7 and 10.29.5: the n-th derivative as a sum over orders."""
 
     def impl(v: Any, z: Any, n: int = 1) -> Any:
-        v = np.asarray(v)
+        v = as_array(v)
         total: Any = 0.0
         for k in range(n + 1):
             total = total + math.comb(n, k) * phase**k * op(v - n + 2 * k, z)

@@ -1,4 +1,4 @@
-"""Means, variances, covariances, histograms."""
+"""Means, variances, covariances."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.dispatch import any_active, plain
-from adjoint.errors import NoRuleError
-from adjoint.numpy_api.reductions import ABSENT, max_, min_, normalize_axis, operand, sum_
+from adjoint.dispatch import certainly, detached, is_staged, plain
+from adjoint.numpy_api.creation import as_array, to_dtype
+from adjoint.numpy_api.lengths import require, same_lengths, same_shapes, spread
+from adjoint.numpy_api.reductions import ABSENT, normalize_axis, operand, sum_
 from adjoint.ops import reduction as rd
 from adjoint.ops.registry import Op, implements
-from adjoint.ops.structural import broadcast_to, cast, concatenate, permute, reshape
+from adjoint.ops.structural import cast, concatenate, permute, reshape
 
-__all__ = ["average", "bincount", "corrcoef", "cov", "count_of", "mean", "std", "var"]
+__all__ = ["average", "corrcoef", "cov", "count_of", "mean", "std", "var"]
 
 
 def count_of(a: Any, axis: tuple[int, ...] | None, keepdims: bool, where: Any) -> Any:
     """Return how many elements each reduction takes: an int, or an array under a mask."""
     if where is not True:
-        mask = np.broadcast_to(where, a.shape)
+        mask = spread(where, a.shape)
         return np.add.reduce(mask, axis=axis, keepdims=keepdims, dtype=np.intp)
     return a.size if axis is None else math.prod(a.shape[k] for k in axis)
 
@@ -49,8 +50,8 @@ def mean(
     axes = normalize_axis(axis, a.ndim)
     total = sum_(a, axes, keepdims=keepdims, where=where)
     count = count_of(a, axes, keepdims, where)
-    if type(count) is int and count:
-        return total / count
+    if is_staged(count) or (type(count) is int and count):
+        return total / _as_float(count, a)
     if np.any(np.equal(count, 0)):
         warnings.warn("Mean of empty slice.", RuntimeWarning, stacklevel=2)
     return total / _as_float(np.asarray(count)[()], a)
@@ -85,7 +86,7 @@ def _spread(op: Op) -> Callable[..., Any]:
         squares = np.real(d * np.conjugate(d)) if np.iscomplexobj(d) else d * d
         total = sum_(squares, axes, keepdims=keepdims, where=where)
         free = np.maximum(count_of(a, axes, keepdims, where) - plain(ddof), 0)
-        result = total / _as_float(np.asarray(free)[()], a)
+        result = total / _as_float(free if is_staged(free) else np.asarray(free)[()], a)
         return result if op is rd.variance else np.sqrt(result)
 
     return spread
@@ -110,27 +111,28 @@ def average(
     axes = normalize_axis(axis, a.ndim)
     if weights is None:
         result = mean(a, axes, keepdims=keepdims)
-        scale: Any = np.asarray(count_of(a, axes, keepdims, True), plain(result).dtype)[()]
+        count = count_of(a, axes, keepdims, True)
+        scale: Any = to_dtype(as_array(count), plain(result).dtype)[()]
     else:
         w = _fitted(operand(weights), a, axes)
         scale = sum_(w, axes, keepdims=keepdims)
-        if np.any(np.equal(scale, 0)):
-            raise ZeroDivisionError("Weights sum to zero, can't be normalized")
+        proper = np.all(np.not_equal(scale, 0))
+        require(proper, ZeroDivisionError, "Weights sum to zero, can't be normalized")
         result = sum_(a * w, axes, keepdims=keepdims) / scale
     if not returned:
         return result
     if np.shape(scale) != np.shape(result):
-        scale = broadcast_to(scale, shape=np.shape(result))
+        scale = spread(scale, np.shape(result))
     return result, scale
 
 
 def _fitted(weights: Any, a: Any, axes: tuple[int, ...] | None) -> Any:
     """Return weights that were given for some axes alone in a shape that broadcasts."""
-    if weights.shape == a.shape:
+    if same_shapes(weights.shape, a.shape):
         return weights
     if axes is None:
         raise TypeError("Axis must be specified when shapes of a and weights differ.")
-    if weights.shape != tuple(a.shape[k] for k in axes):
+    if not same_shapes(weights.shape, tuple(a.shape[k] for k in axes)):
         raise ValueError(
             "Shape of weights must be consistent with shape of a along specified axis."
         )
@@ -162,8 +164,7 @@ def cov(
     w: Any = None
     if fweights is not None:
         w = _checked_weights(fweights, "fweights", x.shape[1])
-        if np.any(plain(w) != np.around(plain(w))):
-            raise TypeError("fweights must be integer")
+        require(np.all(plain(w) == np.around(plain(w))), TypeError, "fweights must be integer")
     if aweights is not None:
         aweights = _checked_weights(aweights, "aweights", x.shape[1])
         w = aweights if w is None else w * aweights
@@ -179,7 +180,7 @@ def cov(
             free = total - ddof
         else:
             free = total - ddof * sum_(w * aweights) / total
-    if plain(free) <= 0:
+    if certainly(plain(free) <= 0):
         warnings.warn("Degrees of freedom <= 0 for slice", RuntimeWarning, stacklevel=2)
         free = 0.0
     d = x - center
@@ -194,10 +195,9 @@ def _checked_weights(weights: Any, name: str, length: int) -> Any:
     weights = cast(weights, dtype=np.dtype(float)) if weights.dtype.kind != "f" else weights
     if weights.ndim > 1:
         raise RuntimeError(f"cannot handle multidimensional {name}")
-    if weights.shape[0] != length:
+    if not same_lengths(weights.shape[0], length):
         raise RuntimeError(f"incompatible numbers of samples and {name}")
-    if np.any(plain(weights) < 0):
-        raise ValueError(f"{name} cannot be negative")
+    require(np.all(plain(weights) >= 0), ValueError, f"{name} cannot be negative")
     return weights
 
 
@@ -225,123 +225,11 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -
     c = cov(x, y, rowvar, dtype=dtype)
     if c.ndim == 0:
         return c / c
-    deviations = np.sqrt(np.real(c[np.diag_indices(len(c))]))
+    deviations = np.sqrt(np.real(np.diagonal(c)))
     c = c / deviations[:, None] / deviations[None, :]
     # Rounding may take a correlation beyond 1; the correction is a constant.
-    value = plain(c)
+    value = detached(c)
     clipped = np.clip(value.real, -1, 1)
     if np.iscomplexobj(value):
         clipped = clipped + 1j * np.clip(value.imag, -1, 1)
     return c + (clipped - value)
-
-
-# -- histograms --------------------------------------------------------------------------------
-
-
-@implements(np.bincount)
-def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
-    """``np.bincount``."""
-    x, minlength = plain(x), plain(minlength)
-    if not any_active(weights):
-        return np.bincount(x, plain(weights), minlength)
-    weights = operand(weights)
-    index = np.asarray(x)
-    length = len(np.bincount(index, np.zeros(weights.shape), minlength))  # NumPy's own checks
-    return rd.bincount(weights, index=index.astype(np.intp), length=length)
-
-
-@implements(np.histogram_bin_edges)
-def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
-    """``np.histogram_bin_edges``: automatic edges move with the extrema of the data."""
-    edges = np.histogram_bin_edges(plain(a), plain(bins), plain(range), plain(weights))
-    if np.ndim(plain(bins)) == 1:
-        return operand(bins) if any_active(bins) else edges
-    low, high = (min_(a), max_(a)) if range is None else (range[0], range[1])
-    if not any_active([low, high]) or plain(low) == plain(high):
-        return edges
-    fraction = np.arange(len(edges)) / (len(edges) - 1)
-    return cast(low + (high - low) * fraction, dtype=edges.dtype)
-
-
-@implements(np.histogram)
-def histogram(
-    a: Any, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Any = None
-) -> tuple[Any, Any]:
-    """``np.histogram``: which bin an element is in is constant, what it weighs is not."""
-    counts, _ = np.histogram(plain(a), plain(bins), plain(range), weights=plain(weights))
-    edges = histogram_bin_edges(a, bins, range, weights)
-    if any_active(weights):
-        index = _bins_of(np.ravel(plain(a)), plain(edges))
-        # What lies outside is counted in one bin more, and left out.
-        weights = operand(weights)
-        sums = rd.bincount(
-            reshape(weights, shape=(weights.size,)), index=index, length=len(counts) + 1
-        )
-        counts = cast(sums[: len(counts)], dtype=counts.dtype)
-    if density:
-        return counts / (edges[1:] - edges[:-1]) / sum_(counts), edges
-    return counts, edges
-
-
-def _bins_of(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Return the bin of each value; one bin more takes what is outside. Only the last is closed."""
-    count = len(edges) - 1
-    index = np.searchsorted(edges, values, side="right") - 1
-    index[values == edges[-1]] = count - 1
-    return np.where((index < 0) | (index >= count), count, index)
-
-
-@implements(np.histogramdd)
-def histogramdd(
-    sample: Any,
-    bins: Any = 10,
-    range: Any = None,
-    density: bool | None = None,
-    weights: Any = None,
-) -> tuple[Any, Any]:
-    """``np.histogramdd``: differentiable in the weights."""
-    points = plain(sample)
-    counts, edges = np.histogramdd(points, plain(bins), plain(range), weights=plain(weights))
-    if any_active(sample) and _edges_move(bins, range, len(edges)):
-        raise NoRuleError(
-            "numpy.histogramdd (or histogram2d) of traced data with edges that move with the data "
-            "has no derivative rule: give `range`, or the edges themselves as `bins`, or use "
-            "ad.stop_gradient on the data"
-        )
-    if any_active(weights):
-        columns = points if isinstance(points, (list, tuple)) else np.atleast_2d(points.T)
-        bins_of = [_bins_of(np.ravel(x), e) for x, e in zip(columns, edges, strict=True)]
-        shape = tuple(n + 1 for n in counts.shape)
-        sums = rd.bincount(
-            operand(weights), index=np.ravel_multi_index(bins_of, shape), length=math.prod(shape)
-        )
-        counts = reshape(sums, shape=shape)[tuple(slice(n) for n in counts.shape)]
-    if density:
-        counts = counts / sum_(counts)
-        for k, e in enumerate(edges):
-            widths = np.diff(e)
-            counts = counts / widths.reshape([-1 if j == k else 1 for j, _ in enumerate(edges)])
-    return counts, edges
-
-
-def _edges_move(bins: Any, range: Any, count: int) -> bool:
-    """Tell whether some edges of a histogram are placed by the data's own extrema."""
-    each = [bins] * count if np.ndim(plain(bins)) == 0 else bins
-    ranges = [None] * count if range is None else range
-    return any(np.ndim(plain(b)) == 0 and r is None for b, r in zip(each, ranges, strict=True))
-
-
-@implements(np.histogram2d)
-def histogram2d(
-    x: Any,
-    y: Any,
-    bins: Any = 10,
-    range: Any = None,
-    density: bool | None = None,
-    weights: Any = None,
-) -> tuple[Any, Any, Any]:
-    """``np.histogram2d``."""
-    if np.ndim(plain(bins)) == 1 and len(bins) not in (1, 2):
-        bins = [bins, bins]
-    counts, edges = histogramdd([x, y], bins, range, density, weights)
-    return counts, edges[0], edges[1]

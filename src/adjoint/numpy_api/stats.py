@@ -18,9 +18,9 @@ from typing import Any, NoReturn
 import numpy as np
 import scipy.stats as stats
 
-from adjoint.dispatch import no_rule, plain
+from adjoint.dispatch import any_staged, certainly, detached, is_staged, no_rule, plain
 from adjoint.numpy_api import special as _special  # noqa: F401  (gives the operations their rules)
-from adjoint.numpy_api.creation import as_array
+from adjoint.numpy_api.creation import as_array, to_dtype
 from adjoint.numpy_api.distributions import CONTINUOUS, DISCRETE, Continuous, Discrete
 from adjoint.numpy_api.multivariate import MULTIVARIATE
 from adjoint.numpy_api.replaced import refuse, replace
@@ -53,11 +53,22 @@ def _refused(dist: Any, method: str) -> NoReturn:
 
 
 def _valid(dist: Any, shapes: tuple[Any, ...], scale: Any) -> Any:
-    return np.logical_and(dist._argcheck(*plain(shapes)), np.greater(plain(scale), 0))
+    proper: Any = True
+    if any_staged(shapes):
+        for condition in _KIND[type(dist)].proper(*shapes):
+            proper = np.logical_and(proper, condition)
+    else:
+        proper = dist._argcheck(*plain(shapes))
+    return np.logical_and(proper, np.greater(plain(scale), 0))
 
 
 def _masked(result: Any, valid: Any) -> Any:
-    return result if np.all(valid) else ew.where(valid, result, np.nan)
+    return result if certainly(np.all(valid)) else ew.where(valid, result, np.nan)
+
+
+def _some(mask: Any) -> bool:
+    """Tell whether a mask holds somewhere, or may."""
+    return is_staged(mask) or bool(np.any(mask))
 
 
 class _Point:
@@ -72,13 +83,13 @@ class _Point:
             # Between the ends, where one of them may be infinite.
             inside = np.clip(0.0, np.nextafter(low, np.inf), np.nextafter(high, -np.inf))
         outside = self.below | self.above
-        self.y = ew.where(outside, inside, y) if np.any(outside) else y
+        self.y = ew.where(outside, inside, y) if _some(outside) else y
 
     def beyond(self, result: Any, below: float, above: float) -> Any:
         """Put constants in place of the results outside."""
-        if np.any(self.below):
+        if _some(self.below):
             result = ew.where(self.below, below, result)
-        return ew.where(self.above, above, result) if np.any(self.above) else result
+        return ew.where(self.above, above, result) if _some(self.above) else result
 
 
 def _continuous(dist: Any, method: str, x: Any, args: Any, kwargs: Any) -> Any:
@@ -121,14 +132,15 @@ def _quantile(
     direct, mirrored = (kind.ppf, kind.isf) if method == "ppf" else (kind.isf, kind.ppf)
     value = plain(q)
     proper = np.logical_and(np.greater(value, 0), np.less(value, 1))
-    inside = q if np.all(proper) else ew.where(proper, q, 0.5)
+    everywhere = certainly(np.all(proper))
+    inside = q if everywhere else ew.where(proper, q, 0.5)
     if direct is not None:
         y = direct(inside, *shapes)
     elif mirrored is not None:
         y = mirrored(1 - inside, *shapes)
     else:
         _refused(dist, method)
-    if not np.all(proper):
+    if not everywhere:
         low, high = kind.support(*shapes) if callable(kind.support) else kind.support
         if method == "isf":
             low, high = high, low
@@ -147,12 +159,12 @@ def _discrete(dist: Any, method: str, k: Any, args: Any, kwargs: Any) -> Any:
     shapes = tuple(map(_double, shapes))
     valid = _valid(dist, shapes, 1)
     # Mass sits at integers: nothing varies smoothly with k or loc.
-    k = np.asarray(plain(k), np.float64) - plain(loc)
+    k = detached(to_dtype(as_array(plain(k)), np.float64) - plain(loc))
     upper = kind.upper(*plain(shapes))
     if method in ("logpmf", "pmf"):
         support = (k >= kind.lower) & (k <= upper) & (np.floor(k) == k)
         result = kind.logpmf(np.where(support, k, kind.lower)[()], *shapes)
-        if not np.all(support):
+        if not certainly(np.all(support)):
             result = ew.where(support, result, -np.inf)
         return _masked(np.exp(result) if method == "pmf" else result, valid)
     base = getattr(kind, method)
@@ -162,9 +174,9 @@ def _discrete(dist: Any, method: str, k: Any, args: Any, kwargs: Any) -> Any:
     below, top = k < kind.lower, k >= upper
     result = base(np.where(below | top, kind.lower, k)[()], *shapes)
     at_bottom, at_top = (0.0, 1.0) if method == "cdf" else (1.0, 0.0)
-    if np.any(below):
+    if _some(below):
         result = ew.where(below, at_bottom, result)
-    if np.any(top):
+    if _some(top):
         result = ew.where(top, at_top, result)
     return _masked(result, valid)
 

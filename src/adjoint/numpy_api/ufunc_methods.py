@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from adjoint.dispatch import plain
+from adjoint.dispatch import any_staged, is_staged, plain, without_derivative
+from adjoint.errors import TracingError
+from adjoint.numpy_api.creation import as_array, to_dtype
+from adjoint.numpy_api.lengths import require, spread
+from adjoint.numpy_api.recorded_loops import fold, for_each
 from adjoint.numpy_api.reductions import (
     ABSENT,
     fmax,
@@ -21,8 +26,8 @@ from adjoint.numpy_api.reductions import (
     sum_,
 )  # fmt: skip
 from adjoint.numpy_api.scans import cumprod, cumsum, scanned
+from adjoint.ops import discrete, scan
 from adjoint.ops import reduction as rd
-from adjoint.ops import scan
 from adjoint.ops.order import gather_along
 from adjoint.ops.registry import METHODS
 from adjoint.ops.structural import reshape, stack
@@ -70,27 +75,13 @@ def _hypot(
     return result if initial is None else np.hypot(result, initial)
 
 
-def _leaders(ufunc: np.ufunc, x: np.ndarray, axis: int) -> np.ndarray:
-    """Return which element each running extremum is; of equal ones the first."""
-    running = ufunc.accumulate(x, axis=axis)
-    shape = [1] * x.ndim
-    shape[axis] = -1
-    positions = np.broadcast_to(np.arange(x.shape[axis]).reshape(shape), x.shape)
-    here = tuple(slice(1, None) if k == axis else slice(None) for k in range(x.ndim))
-    before = tuple(slice(None, -1) if k == axis else slice(None) for k in range(x.ndim))
-    changed = running[here] != running[before]
-    if x.dtype.kind in "fc":
-        # A NaN, once there, is passed on; it differs from itself.
-        changed &= ~(np.isnan(running[here]) & np.isnan(running[before]))
-    starts = np.zeros(x.shape, np.intp)
-    starts[here] = np.where(changed, positions[here], 0)
-    return np.maximum.accumulate(starts, axis=axis)
+_leaders = without_derivative(discrete.leaders)
 
 
 def _accumulate_extremum(ufunc: np.ufunc) -> Callable[..., Any]:
     def accumulate(a: Any, axis: int = 0, dtype: Any = None, out: None = None) -> Any:
         a, axis = scanned(a, axis, dtype)
-        return gather_along(a, indices=_leaders(ufunc, plain(a), axis), axis=axis)
+        return gather_along(a, indices=_leaders(ufunc.__name__, plain(a), axis), axis=axis)
 
     return accumulate
 
@@ -102,7 +93,7 @@ def _accumulate_logaddexp(a: Any, axis: int = 0, dtype: Any = None, out: None = 
 
 def _add_reduceat(a: Any, indices: Any, axis: int = 0, dtype: Any = None, out: None = None) -> Any:
     a, axis = scanned(a, axis, dtype)
-    return rd.add_reduceat(a, indices=np.asarray(plain(indices), np.intp), axis=axis)
+    return rd.add_reduceat(a, indices=to_dtype(as_array(plain(indices)), np.intp), axis=axis)
 
 
 # -- any other ufunc: one application after the other -------------------------------------------
@@ -145,8 +136,11 @@ def _fold(ufunc: np.ufunc) -> Callable[..., Any]:
             result, start = _at(a, axis, 0), 1
         else:
             result, start = initial, 0
-        for k in range(start, n):
-            result = ufunc(result, _at(a, axis, k))
+        if is_staged(n):
+            result = _folded(ufunc, a, axis, result, start)
+        else:
+            for k in range(start, n):
+                result = ufunc(result, _at(a, axis, k))
         if not keepdims:
             return result
         return reshape(result, shape=(*a.shape[:axis], 1, *a.shape[axis + 1 :]))
@@ -154,11 +148,21 @@ def _fold(ufunc: np.ufunc) -> Callable[..., Any]:
     return reduce
 
 
+def _folded(ufunc: np.ufunc, a: Any, axis: int, result: Any, start: int) -> Any:
+    """Fold along an axis whose length is staged."""
+    rest = a.shape[:axis] + a.shape[axis + 1 :]
+    dtype = ufunc(np.zeros((), result.dtype if start else a.dtype), np.zeros((), a.dtype)).dtype
+    init = spread(to_dtype(as_array(result), dtype), rest)
+    return fold(start, a.shape[axis], init, lambda k, r: to_dtype(ufunc(r, _at(a, axis, k)), dtype))
+
+
 def _running(ufunc: np.ufunc) -> Callable[..., Any]:
     def accumulate(a: Any, axis: int = 0, dtype: Any = None, out: None = None) -> Any:
         a, axis = scanned(a, axis, dtype)
         if a.shape[axis] == 0:
             return a
+        if is_staged(a.shape[axis]):
+            return _scanned_in_place(ufunc, a, axis)
         results = [_at(a, axis, 0)]
         for k in range(1, a.shape[axis]):
             results.append(ufunc(results[-1], _at(a, axis, k)))
@@ -167,18 +171,38 @@ def _running(ufunc: np.ufunc) -> Callable[..., Any]:
     return accumulate
 
 
+def _scanned_in_place(ufunc: np.ufunc, a: Any, axis: int) -> Any:
+    dtype = ufunc(np.zeros((), a.dtype), np.zeros((), a.dtype)).dtype
+    result = to_dtype(a, dtype).copy()
+    head = (slice(None),) * axis
+
+    def change(k: Any) -> None:
+        result[(*head, k + 1)] = ufunc(_at(result, axis, k), _at(a, axis, k + 1))
+
+    for_each(a.shape[axis] - 1, (result,), change)
+    return result
+
+
 def _segments(ufunc: np.ufunc) -> Callable[..., Any]:
     def reduceat(a: Any, indices: Any, axis: int = 0, dtype: Any = None, out: None = None) -> Any:
         a, axis = scanned(a, axis, dtype)
+        if any_staged(indices):
+            raise TracingError(
+                f"np.{ufunc.__name__}.reduceat: how many segments there are, and where, is not "
+                "known when the function is staged; np.add.reduceat can do without, or write the "
+                "loop"
+            )
         starts = np.asarray(plain(indices), np.intp)
         n = a.shape[axis]
-        if np.any((starts < 0) | (starts >= n)):
-            bad = int(starts[(starts < 0) | (starts >= n)][0])
-            raise IndexError(f"index {bad} out-of-bounds in {ufunc.__name__}.reduceat [0, {n})")
-        ends = rd.segment_ends(starts, n)
+        for k in starts.tolist():
+            inside = (k >= 0) & (n > k)
+            outside = f"index {k} out-of-bounds in {ufunc.__name__}.reduceat [0, {n})"
+            require(inside, IndexError, outside)
+        # A segment ends where the next begins, or after one element.
+        ends = [j if j > i else i + 1 for i, j in itertools.pairwise(starts.tolist())] + [n]
         parts = [
-            ufunc.reduce(_at(a, axis, slice(int(i), int(j))), axis=axis)
-            for i, j in zip(starts, ends, strict=True)
+            ufunc.reduce(_at(a, axis, slice(i, j)), axis=axis)
+            for i, j in zip(starts.tolist(), ends)
         ]
         if not parts:
             return _at(a, axis, slice(0, 0))

@@ -1,4 +1,4 @@
-"""Ufuncs that are compositions or depend on the dtype, and the methods ``outer`` and ``at``."""
+"""Ufuncs that are compositions or depend on the dtype, and the method ``outer``."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.dispatch import any_active, from_nested, plain
-from adjoint.eager.recorded import Recorded
-from adjoint.errors import TracingError
+from adjoint.dispatch import from_nested, plain, without_derivative
 from adjoint.numpy_api.constants import register_constant
 from adjoint.ops import elementwise as ew
 from adjoint.ops.registry import METHODS, UFUNCS
-from adjoint.ops.structural import broadcast_to, cast, copy, reshape
+from adjoint.ops.structural import cast, copy, reshape
 
 __all__ = ["as_double"]
 
@@ -43,7 +41,7 @@ def _float_power(x: Any, y: Any) -> Any:
 
 
 def _fabs(x: Any) -> Any:
-    return np.fabs(plain(x)) if is_complex(x) else ew.absolute(x)  # NumPy's TypeError
+    return np.fabs(0j) if is_complex(x) else ew.absolute(x)  # NumPy's TypeError
 
 
 def _sign(x: Any) -> Any:
@@ -54,12 +52,15 @@ def _divmod(x: Any, y: Any) -> tuple[Any, Any]:
     return ew.floor_divide(x, y), ew.remainder(x, y)
 
 
+_whole, _exponent = without_derivative(np.modf), without_derivative(np.frexp)
+
+
 def _modf(x: Any) -> tuple[Any, Any]:
-    return ew.fraction(x), np.modf(plain(x))[1]
+    return ew.fraction(x), _whole(plain(x))[1]
 
 
 def _frexp(x: Any) -> tuple[Any, Any]:
-    exponent = np.frexp(plain(x))[1]
+    exponent = _exponent(plain(x))[1]
     return ew.ldexp(x, -exponent), exponent
 
 
@@ -93,51 +94,7 @@ def _outer(ufunc: Any) -> Any:
     return outer
 
 
-def _at(ufunc: Any) -> Any:
-    """Return ``ufunc.at``: an element that is named several times is changed several times."""
-
-    def at(a: Any, indices: Any, *operand: Any) -> None:
-        indices = plain(indices)
-        if not isinstance(a, Recorded):
-            if any_active(operand):
-                raise TracingError(
-                    f"np.{ufunc.__name__}.at was to change an ordinary array by a traced value, "
-                    "which cannot keep its derivative. Make that array inside the function that is "
-                    "differentiated, or pass it as an argument."
-                )
-            ufunc.at(a, indices, *plain(operand))
-            return
-        b = [from_nested(v) if isinstance(v, (list, tuple)) else v for v in operand]
-        if ufunc in (np.add, np.subtract):
-            (b,) = b
-            a._add_at((("index", indices),), b if ufunc is np.add else -b)
-            return
-        shape = np.shape(plain(a))
-        flat = np.arange(int(np.prod(shape))).reshape(shape)[indices]
-        b = [broadcast_to(v, shape=flat.shape).reshape(-1) for v in b]
-        flat = flat.reshape(-1)
-        turn = _turns(flat)
-        for k in range(int(turn.max(initial=-1)) + 1):
-            now = turn == k
-            where = np.unravel_index(flat[now], shape)
-            a[where] = ufunc(a[where], *[v[now] for v in b])  # type: ignore[index]
-
-    return at
-
-
-def _turns(flat: np.ndarray) -> np.ndarray:
-    """Return for each entry how many equal ones come before it."""
-    order = np.argsort(flat, kind="stable")
-    ranks = np.arange(flat.size)
-    first = np.r_[True, flat[order][1:] != flat[order][:-1]][: flat.size]
-    turn = np.empty(flat.size, int)
-    turn[order] = ranks - np.maximum.accumulate(np.where(first, ranks, 0))
-    return turn
-
-
 for _ufunc in list(UFUNCS):
-    if _ufunc.signature is None and _ufunc.nout == 1:
-        if _ufunc.nin == 2:
-            METHODS.setdefault((_ufunc, "outer"), _outer(_ufunc))
-        METHODS.setdefault((_ufunc, "at"), _at(_ufunc))
+    if _ufunc.signature is None and _ufunc.nout == 1 and _ufunc.nin == 2:
+        METHODS.setdefault((_ufunc, "outer"), _outer(_ufunc))
 METHODS[np.divmod, "outer"] = _outer(np.divmod)

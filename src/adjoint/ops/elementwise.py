@@ -97,6 +97,9 @@ fsum = primitive("fsum", lambda *xs: math.fsum(xs), "*xs")
 ieee_remainder = primitive("ieee_remainder", numerics.ieee_remainder, "x", "y")
 """`math.remainder`: x − y·n with n the integer nearest to x/y."""
 
+stop_gradient = primitive("stop_gradient", lambda x: x, "x")
+"""x, through which no derivative goes."""
+
 # -- what derivatives need -------------------------------------------------------------------------
 
 strong_multiply = primitive("strong_multiply", numerics.strong_multiply, "x", "y")

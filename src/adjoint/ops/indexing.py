@@ -27,10 +27,13 @@ __all__ = [
     "getitem",
     "index_add",
     "is_basic",
+    "last_writers",
+    "names_each_once",
     "overwrite",
     "reach",
     "read",
     "update",
+    "which_stay",
 ]
 
 Path = tuple[tuple[str, Any], ...]
@@ -64,7 +67,12 @@ def is_basic(index: Any) -> bool:
 
 
 def _is_plain_integer(index: Any) -> bool:
-    return isinstance(index, (int, np.integer)) and not isinstance(index, (bool, np.bool))
+    # A staged array of integers is no integer, but a staged integer is.
+    return (
+        isinstance(index, (int, np.integer))
+        and not isinstance(index, (bool, np.bool))
+        and np.ndim(index) == 0
+    )
 
 
 def follow(x: Any, path: Path) -> Any:
@@ -146,6 +154,41 @@ def _names_each_once(index: Any) -> bool:
     )
 
 
+def _last_writers(*, shape: tuple[int, ...], path: Path) -> Any:
+    who = np.empty(shape, np.intp)
+    part = follow(who, path)
+    mine = np.arange(part.size).reshape(part.shape)
+    overwrite(who, path, mine)
+    return follow(who, path) == mine
+
+
+def names_each_once(path: Path) -> bool:
+    """Tell whether a path leads to no element twice, as index arrays may."""
+    kind, index = path[-1] if path else ("", None)
+    return kind != "index" or is_basic(index) or _names_each_once(index)
+
+
+def traced_in(data: Any) -> Traced | None:
+    """Return a traced value in an index, or None."""
+    if isinstance(data, Traced):
+        return data
+    if isinstance(data, (tuple, list)):
+        return next((t for t in map(traced_in, data) if t is not None), None)
+    if isinstance(data, slice):
+        return traced_in((data.start, data.stop, data.step))
+    return None
+
+
+def which_stay(shape: tuple[int, ...], path: Path) -> Any:
+    """Tell which entries of a stored value are still there after ``x[path] = value``.
+
+    An index array may name an element twice; the last entry stays, and it alone gets a cotangent.
+    """
+    params = {"shape": shape, "path": path}
+    traced = traced_in((path, shape))
+    return last_writers(**params) if traced is None else traced._record(last_writers, (), params)
+
+
 def _update(x: np.ndarray, value: Any, *, path: Path) -> np.ndarray:
     result = np.array(x)
     overwrite(result, path, value)
@@ -162,3 +205,5 @@ getitem = primitive("getitem", lambda x, *, index: x[index], "x", views=True)
 read = primitive("read", lambda x, *, path: follow(x, path), "x", views=True)
 update = primitive("update", _update, "x", "value")
 index_add = primitive("index_add", _index_add, "x", "value")
+last_writers = primitive("last_writers", _last_writers)
+"""A boolean for each entry of the part of an array of ``shape`` at ``path``; see `which_stay`."""

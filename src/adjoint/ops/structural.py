@@ -14,6 +14,7 @@ __all__ = [
     "concatenate",
     "copy",
     "diagonal",
+    "matches",
     "pad",
     "permute",
     "project",
@@ -92,10 +93,24 @@ project_result = primitive("project", lambda x, *, k: x[k], "x")
 """Entry k of the tuple that an operation with several results defines."""
 
 
+def matches(have: tuple[Any, ...], want: tuple[Any, ...]) -> bool:
+    """Tell whether two shapes are equal, as far as is known when a program is staged.
+
+    A length that is known at run time only is never stretched, and so never 1 beside another.
+    """
+    return len(have) == len(want) and all(
+        n == m
+        or (type(n) is not int and type(m) is not int)
+        or (type(n) is not int and m != 1)
+        or (type(m) is not int and n != 1)
+        for n, m in zip(have, want, strict=True)
+    )
+
+
 def unbroadcast(x: Any, shape: tuple[int, ...]) -> Any:
     """Sum ``x`` over the axes along which an array of ``shape`` was broadcast to it."""
     have = x.shape
-    if have == shape:
+    if have == shape or matches(have, shape):
         return x
     lead = len(have) - len(shape)
     if lead < 0:  # a store drops leading axes of length one: a[0] = [[1, 2, 3]]
@@ -106,7 +121,7 @@ def unbroadcast(x: Any, shape: tuple[int, ...]) -> Any:
         *(k + lead for k, n in enumerate(shape) if n == 1 and have[k + lead] != 1),
     )
     x = reduce_sum(x, axis=axes)
-    return x if x.shape == shape else reshape(x, shape=shape)
+    return x if matches(x.shape, shape) else reshape(x, shape=shape)
 
 
 def project(x: Any, dtype: np.dtype) -> Any:

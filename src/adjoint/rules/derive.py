@@ -73,9 +73,16 @@ class Rule:
     consumes : bool
         Whether the rules change the cotangent (or the first tangent) that they are given in place;
         the walks then give them one that nothing else refers to.
+    pull_block : callable or None
+        Of an operation with blocks: ``pull_block(cts, node, bars, owned)`` adds to the walk's
+        cotangents itself, since what a loop adds to an array goes into the accumulator that is
+        there.
     """
 
-    __slots__ = ("broadcasts", "consumes", "keeps", "maps", "needs", "pull_all", "pulls", "push")
+    __slots__ = (
+        "broadcasts", "consumes", "keeps", "maps", "needs", "pull_all", "pull_block", "pulls",
+        "push",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -94,6 +101,7 @@ class Rule:
         self.pulls = pulls
         self.maps: tuple[tuple[Callable, int | None, int | None] | None, ...] | None = None
         self.pull_all = pull_all
+        self.pull_block: Callable | None = None
         self.broadcasts = broadcasts
 
 

@@ -187,6 +187,7 @@ elementwise(
 elementwise(ew.fraction, lambda t: t)
 linear(ew.python_number, lambda ct: ct)
 linear(ew.fsum, lambda ct, shapes: [ct] * len(shapes))
+zero(ew.stop_gradient)
 
 # -- what derivatives need -------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import numpy as np
 from adjoint.ops import indexing as ix
 from adjoint.ops.registry import Traced
 from adjoint.rules.cotangents import At, Handed
-from adjoint.rules.derive import linear, store
+from adjoint.rules.derive import linear, store, zero
 
 linear(ix.getitem, lambda ct, index: At((("index", index),), ct))
 linear(ix.read, lambda ct, path: At(path, -ct if _is_imaginary(path) else ct))
@@ -25,21 +25,6 @@ def _part(ct: Any, path: ix.Path) -> Any:
     if _is_imaginary(path):
         return -part
     return part.copy() if isinstance(part, Traced) else np.array(part)[()]
-
-
-def _last_writers(shape: tuple[int, ...], path: ix.Path) -> Any:
-    """Tell which entries of a stored value are still there after ``x[path] = value``.
-
-    An index array may name an element twice; the last entry stays, and it alone gets a cotangent.
-    """
-    kind, index = path[-1] if path else ("", None)
-    if kind != "index" or ix.is_basic(index) or ix._names_each_once(index):
-        return None
-    who = np.empty(shape, np.intp)
-    part = ix.follow(who, path)
-    mine = np.arange(part.size).reshape(part.shape)
-    ix.overwrite(who, path, mine)
-    return ix.follow(who, path) == mine
 
 
 def _update_jvp(tangents: Any, node: Any) -> Any:
@@ -61,9 +46,8 @@ def _update_vjp(ct: Any, node: Any) -> tuple[Any, Any]:
         return Handed(ct), value_bar
     if node.inputs[1] is not None:
         value_bar = _part(ct, path)
-        stays = _last_writers(node.shape, path)
-        if stays is not None:
-            value_bar = value_bar * stays
+        if not ix.names_each_once(path):
+            value_bar = value_bar * ix.which_stay(node.shape, path)
     if node.inputs[0] is None:
         return None, value_bar
     ix.overwrite(ct, path, 0)
@@ -88,5 +72,6 @@ def _index_add_vjp(ct: Any, node: Any) -> tuple[Any, Any]:
     return Handed(ct), value_bar
 
 
+zero(ix.last_writers)
 store(ix.update, _update_jvp, _update_vjp)
 store(ix.index_add, _index_add_jvp, _index_add_vjp)

@@ -9,6 +9,7 @@ import numpy as np
 from adjoint.ops import elementwise as ew
 from adjoint.ops import linalg as la
 from adjoint.ops import structural as st
+from adjoint.ops.creation import arange
 
 __all__ = [
     "adjoint",
@@ -70,8 +71,9 @@ def rows(d: Any) -> Any:
 
 def triangle(x: Any, lower: bool, k: int = 0) -> Any:
     """Return ``x`` with zeros outside a triangle; ``k = 1`` leaves the diagonal out too."""
-    ones = np.ones(x.shape[-2:], x.real.dtype)
-    return x * (np.tril(ones, -k) if lower else np.triu(ones, k))
+    rows, columns = arange(x.shape[-2])[:, None], arange(x.shape[-1])
+    inside = columns <= rows - k if lower else columns >= rows + k
+    return x * st.cast(inside, dtype=x.real.dtype)
 
 
 def strictly_lower(x: Any) -> Any:

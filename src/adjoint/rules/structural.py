@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from adjoint.ops import creation, plain
 from adjoint.ops import structural as st
 from adjoint.ops.indexing import add_at
 from adjoint.ops.registry import Traced
 from adjoint.rules.cotangents import At, Part
-from adjoint.rules.derive import linear
+from adjoint.rules.derive import linear, zero
 
 
 def _spread(ct: Any, x_type: Any, axis: Any, keepdims: bool) -> Any:
@@ -95,3 +96,6 @@ linear(st.reduce_sum, _spread)
 linear(st.concatenate, _split)
 linear(st.stack, _unstack)
 linear(st.project_result, lambda ct, k: Part(k, ct))
+
+zero(creation.full, creation.iota, creation.identity, creation.range_length)
+plain.when_created(zero)

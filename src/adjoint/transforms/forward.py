@@ -12,11 +12,11 @@ import numpy as np
 
 from adjoint.ir import Block, Node
 from adjoint.ops.registry import Traced
-from adjoint.ops.structural import broadcast_to, cast, project
+from adjoint.ops.structural import broadcast_to, cast, matches, project
 from adjoint.rules.cotangents import Undefined
 from adjoint.transforms.transpose import transpose
 
-__all__ = ["forward_walk"]
+__all__ = ["as_tangent", "forward_walk", "push_through"]
 
 Dots = dict[Node, Any]
 
@@ -63,10 +63,7 @@ def forward_walk(block: Block, dots: Dots) -> Dots:
             owned.add(node)
         elif owned and not op.views:
             owned.difference_update(i for i in node.inputs if i is not None)
-        if rule.push is not None:
-            dot = rule.push(tangents, node)
-        else:
-            dot = _push_by_transposition(tangents, node)
+        dot = push_through(tangents, node)
         if op.results:
             dots[node] = dot
             continue
@@ -76,16 +73,30 @@ def forward_walk(block: Block, dots: Dots) -> Dots:
             undefined = True
             dots[node] = dot
             continue
-        if not hasattr(dot, "shape"):  # a Python number, or a traced one
-            dot = cast(dot, dtype=_C128 if isinstance(dot, complex) else node.dtype)
-        if dot.shape != node.shape:
-            dot = broadcast_to(dot, shape=node.shape)
-        if dot.dtype != node.dtype:
-            dot = project(dot, node.dtype)
+        dot = as_tangent(dot, node)
         if op.views and block.stores:
             dot = _copy(dot)
         dots[node] = dot
     return dots
+
+
+def push_through(tangents: list[Any], node: Node) -> Any:
+    """Return the tangent of one operation, as its rule gives it."""
+    rule = node.op.rule
+    if rule.push is not None:
+        return rule.push(tangents, node)
+    return _push_by_transposition(tangents, node)
+
+
+def as_tangent(dot: Any, node: Node) -> Any:
+    """Return a tangent in the shape and type of the value that it belongs to."""
+    if not hasattr(dot, "shape"):  # a Python number, or a traced one
+        dot = cast(dot, dtype=_C128 if isinstance(dot, complex) else node.dtype)
+    if dot.shape != node.shape and not matches(dot.shape, node.shape):
+        dot = broadcast_to(dot, shape=node.shape)
+    if dot.dtype != node.dtype:
+        dot = project(dot, node.dtype)
+    return dot
 
 
 def _read_after_store(block: Block) -> set[Node]:

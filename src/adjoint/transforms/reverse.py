@@ -15,13 +15,14 @@ import numpy as np
 
 from adjoint.errors import RuleError
 from adjoint.ir import Node
+from adjoint.ops.creation import zeros
 from adjoint.ops.indexing import Path, add_at
 from adjoint.ops.registry import Traced
-from adjoint.ops.structural import broadcast_to, cast, project, unbroadcast
+from adjoint.ops.structural import broadcast_to, cast, matches, project, unbroadcast
 from adjoint.rules.cotangents import At, Handed, Part
 from adjoint.transforms.transpose import transpose
 
-__all__ = ["reverse_walk"]
+__all__ = ["add_cotangent", "reverse_walk"]
 
 Bars = dict[Node, Any]
 
@@ -29,7 +30,7 @@ _F64 = np.dtype(np.float64)
 _C128 = np.dtype(np.complex128)
 
 
-def reverse_walk(nodes: list[Node], bars: Bars) -> Bars:
+def reverse_walk(nodes: list[Node], bars: Bars, owned: set[Node] | None = None) -> Bars:
     """Pull cotangents back through ``nodes``.
 
     Parameters
@@ -38,13 +39,15 @@ def reverse_walk(nodes: list[Node], bars: Bars) -> Bars:
         In the order in which they were recorded.
     bars : dict
         Cotangents of the results; the caller's own dictionary, consumed.
+    owned : set of Node, optional
+        Those whose cotangents in ``bars`` nothing else refers to; extended.
 
     Returns
     -------
     dict
         Cotangents of the parameters that the results depend on.
     """
-    owned: set[Node] = set()
+    owned = set() if owned is None else owned
     ndarray, float64 = np.ndarray, np.float64
     for node in reversed(nodes):
         op = node.op
@@ -55,6 +58,9 @@ def reverse_walk(nodes: list[Node], bars: Bars) -> Bars:
             continue
         rule = op.rule
         if op.results:
+            if rule.pull_block is not None:
+                rule.pull_block(ct, node, bars, owned)
+                continue
             ct = _with_zeros(ct, node)
         elif rule.consumes and node not in owned:
             ct = _copy(ct)
@@ -108,6 +114,11 @@ def reverse_walk(nodes: list[Node], bars: Bars) -> Bars:
     return bars
 
 
+def add_cotangent(bars: Bars, owned: set[Node], operand: Node, g: Any) -> None:
+    """Add ``g``, shaped like the value, to the cotangent of ``operand``."""
+    _add(bars, owned, operand, g, operand)
+
+
 def _add(bars: Bars, owned: set[Node], operand: Node, g: Any, node: Node) -> None:
     kind = type(g)
     if kind is At:
@@ -130,10 +141,11 @@ def _add(bars: Bars, owned: set[Node], operand: Node, g: Any, node: Node) -> Non
             g, dtype=_C128 if isinstance(g, complex) else operand.dtype
         )  # a Python number, or a traced one
         shape = g.shape
-    if shape != operand.shape:
-        if not node.op.rule.broadcasts:
+    if shape != operand.shape and not matches(shape, operand.shape):
+        if node.op is None or not node.op.rule.broadcasts:
+            name = node.op.name if node.op is not None else "parameter"
             raise RuleError(
-                f"the rule of {node.op.name!r} returned a cotangent of shape {shape} "
+                f"the rule of {name!r} returned a cotangent of shape {shape} "
                 f"for an operand of shape {operand.shape}"
             )
         g = unbroadcast(g, operand.shape)
@@ -163,15 +175,23 @@ def _add_part(bars: Bars, owned: set[Node], operand: Node, path: Path, value: An
     ):
         add_at(held, path, value)  # what follows, for ordinary numbers
         return
-    if held is None:
-        held = np.zeros(operand.shape, operand.dtype)
+    entry = bool(path) and path[0][0] == "entry"  # of what a loop keeps
+    if held is None and entry:
+        held = value._no_entries(operand.dtype)
+    elif held is None:
+        held = zeros(operand.shape, operand.dtype)
+        if isinstance(value, Traced) and not isinstance(held, Traced):
+            held = value._constant(held)
     elif operand not in owned or not isinstance(held, (np.ndarray, Traced)):
         held = _copy(held)
     if isinstance(value, Traced) and not isinstance(held, Traced):
         held = value._constant(held)
     if not isinstance(held, Traced) and value.dtype.kind == "c" and held.dtype.kind != "c":
         value = value.real
-    if isinstance(held, Traced):
+    if entry:
+        cast_to: Any = held
+        cast_to._add_at(path, value)
+    elif isinstance(held, Traced):
         dtype = operand.dtype
         if any(kind in ("real", "imag") for kind, _ in path):
             dtype = np.zeros((), dtype).real.dtype
@@ -185,13 +205,13 @@ def _add_part(bars: Bars, owned: set[Node], operand: Node, path: Path, value: An
 def _copy(x: Any) -> Any:
     if isinstance(x, Traced):
         # A traced NumPy scalar becomes an array, which can be stored to.
-        return x.copy() if isinstance(x, np.ndarray) else broadcast_to(x, shape=())
+        return x._apart() if isinstance(x, np.ndarray) else broadcast_to(x, shape=())
     return np.array(x)
 
 
 def _with_zeros(parts: list[Any], node: Node) -> tuple[Any, ...]:
     # Zeros without memory: rules tell by that a result that nobody used (rules.matrices.is_absent).
     return tuple(
-        np.broadcast_to(np.zeros((), dtype), shape) if part is None else part
+        broadcast_to(zeros((), dtype), shape=shape) if part is None else part
         for part, shape, dtype in zip(parts, node.shape, node.dtype, strict=True)
     )

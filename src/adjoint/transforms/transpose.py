@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from adjoint.ir import Node
+from adjoint.ir import Node, Traced
 
 __all__ = ["linear_pullback", "transpose"]
 
 linear_pullback: list[Callable] = []
 """``(fn, [(shape, dtype), ...]) -> pullback of fn``; supplied by the tier that records."""
+
+staged_pullback: list[Callable] = []
+"""The same for functions of staged values; supplied by `adjoint.transforms.replay`."""
 
 
 def transpose(
@@ -36,4 +39,7 @@ def transpose(
     """
     if types is None:
         types = [(i.shape, i.dtype) if i is not None else None for i in node.inputs]
-    return linear_pullback[0](lambda xs: fn(xs, node), types)(ct)
+    given = [*(ct if isinstance(ct, tuple) else (ct,)), *(node.saved or ())]
+    staged = any(isinstance(x, Traced) and not hasattr(x, "_node") for x in given)
+    record = staged_pullback if staged else linear_pullback
+    return record[0](lambda xs: fn(xs, node), types)(ct)

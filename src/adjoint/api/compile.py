@@ -1,0 +1,376 @@
+"""jit, stage, report: functions as graphs."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import adjoint.staged_array  # noqa: F401  (the class of staged values)
+from adjoint import tree
+from adjoint.api.custom import innermost, node_of_call, zeros_like
+from adjoint.api.derivatives import jvp, vjp
+from adjoint.api.tracing import name_of, positions
+from adjoint.eager.tape import type_of
+from adjoint.errors import InputError
+from adjoint.frontend import hooks
+from adjoint.frontend.hooks import resolve_staged
+from adjoint.frontend.staged_transform import STAGED
+from adjoint.ir import Node
+from adjoint.ir import text as ir_text
+from adjoint.ir.build import staging
+from adjoint.ir.graph import Function
+from adjoint.numpy_api import staged_creation
+from adjoint.rules.derive import Rule
+from adjoint.staged.integers import NeedsConstant
+from adjoint.staging.calls import install
+from adjoint.staging.stage import Graph, Output, signature_of, stage_function
+from adjoint.staging.state import CannotStage
+from adjoint.transforms.simplify import simplify
+
+for _fn, _implementation in staged_creation.STAGED.items():
+    hooks.register(_fn, _implementation, STAGED)
+install()
+
+__all__ = ["Jitted", "StagedFunction", "jit", "report", "stage"]
+
+
+class StagedFunction:
+    """A function staged for arguments of certain types.
+
+    ``str()`` of it is the graph as text; called with arguments of those types it runs the graph.
+
+    Attributes
+    ----------
+    function : Function
+        The graph.
+    """
+
+    def __init__(self, graph: Graph, spec: Any) -> None:
+        self._graph = graph
+        self._spec = spec
+
+    @property
+    def function(self) -> Function:
+        return self._graph.function
+
+    @property
+    def unrolled(self) -> dict[Any, str]:
+        """Loops that were unrolled: place -> why."""
+        return self._graph.unrolled
+
+    def inputs(self, *args: Any, **kwargs: Any) -> list[Any]:
+        """Return what the parameters of ``function`` are for these arguments."""
+        return self._graph.inputs(self._leaves(args, kwargs))
+
+    def _leaves(self, args: Any, kwargs: Any) -> list[Any]:
+        leaves, spec = tree.flatten((args, kwargs))
+        if spec != self._spec:
+            raise InputError(
+                f"the arguments have the structure {spec}, but {self._spec} was staged"
+            )
+        return leaves
+
+    def __str__(self) -> str:
+        return ir_text.text(self.function)
+
+    def __repr__(self) -> str:
+        return f"<staged {self.function.name}>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return execute(self._graph, self._leaves(args, kwargs))
+
+
+def execute(graph: Graph, leaves: Sequence[Any]) -> Any:
+    """Run a staged function, its effects included."""
+    from adjoint.backends.interpret import run
+
+    given = graph.inputs(leaves)
+    results = run(graph.function, given)
+    shift = len(graph.lengths)
+    for k, number in graph.stores:
+        array = given[shift + k]
+        array[...] = results[number]
+
+    def seen(leaf: Any) -> Any:
+        return results[leaf.number] if isinstance(leaf, Output) else leaf
+
+    for location, spec, out in graph.writes:
+        location.set(tree.unflatten(spec, [seen(x) for x in out]))
+    return tree.unflatten(graph.out_spec, [seen(x) for x in graph.outputs])
+
+
+def make_graph(
+    fun: Callable, leaves: Sequence[Any], rebuild: Callable, fixed: frozenset[int] = frozenset()
+) -> tuple[Graph, frozenset[int]]:
+    """Stage a function; arguments whose number Python needs are made constants.
+
+    Returns
+    -------
+    graph : Graph
+    fixed : frozenset of int
+        The argument leaves that are constants of the graph (of an array: whose lengths are).
+    """
+    while True:
+        try:
+            call = resolve_staged(fun)
+            graph = stage_function(call, leaves, rebuild, name_of(fun), fixed)
+        except (NeedsConstant, CannotStage) as error:
+            more = _to_fix(error, leaves, fixed)
+            if not more:
+                raise
+            fixed = fixed | more
+            continue
+        simplify(graph.function)
+        return graph, fixed
+
+
+def _to_fix(error: Any, leaves: Sequence[Any], fixed: frozenset[int]) -> frozenset[int]:
+    found = getattr(error, "parameters", None)
+    if not found:
+        return frozenset()
+    return frozenset(found) - fixed
+
+
+class Jitted:
+    """What `jit` returns: call it like the function."""
+
+    def __init__(
+        self,
+        fun: Callable,
+        static_argnums: int | Sequence[int] = (),
+        static_argnames: str | Sequence[str] = (),
+        backend: str | None = None,
+    ) -> None:
+        functools.update_wrapper(self, fun, updated=())
+        self.fun = fun
+        self.static_argnums = static_argnums
+        self.static_argnames = (
+            (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
+        )
+        self.backend = backend
+        self.graphs: dict[Any, list[Graph]] = {}
+        self._fixed: dict[Any, frozenset[int]] = {}
+        self._derived: dict[Any, tuple[Jitted, Jitted]] = {}
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if staging():
+            return resolve_staged(self.fun)(*args, **kwargs)
+        leaves, spec, rebuild = self._leaves(args, kwargs)
+        tape = innermost(leaves)
+        if tape is not None:
+            return self._differentiated(tape, leaves, spec, rebuild)
+        return execute(self._graph(leaves, spec, rebuild), leaves)
+
+    def _leaves(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
+        static = self.static_argnums
+        static = (static,) if isinstance(static, int) else tuple(static)
+        if not static and not self.static_argnames:
+            leaves, spec = tree.flatten((args, kwargs))
+            return leaves, spec, lambda values: tree.unflatten(spec, values)
+        at = positions([k for k in static if -len(args) <= k < len(args)], len(args), self.fun)
+        fixed = {k: args[k] for k in at}
+        named = {k: v for k, v in kwargs.items() if k in self.static_argnames}
+        rest = tuple(a for k, a in enumerate(args) if k not in fixed)
+        others = {k: v for k, v in kwargs.items() if k not in named}
+        leaves, spec = tree.flatten((rest, others))
+
+        def rebuild(values: list[Any]) -> Any:
+            given, more = tree.unflatten(spec, values)
+            given = iter(given)
+            full = tuple(fixed[k] if k in fixed else next(given) for k in range(len(args)))
+            return full, {**more, **named}
+
+        try:
+            key = (spec, tuple(sorted(fixed.items())), tuple(sorted(named.items())))
+            hash(key)
+        except TypeError:
+            raise InputError(
+                f"the static arguments of {name_of(self.fun)} must be hashable: a graph is kept "
+                "for each of their values"
+            ) from None
+        return leaves, key, rebuild
+
+    def _graph(self, leaves: list[Any], spec: Any, rebuild: Callable) -> Graph:
+        base = (spec, signature_of(leaves))
+        fixed = self._fixed.get(base, frozenset())
+        key = (spec, signature_of(leaves, fixed)) if fixed else base
+        for graph in self.graphs.get(key, ()):
+            if graph.holds(leaves):
+                return graph
+        graph, now = make_graph(self.fun, leaves, rebuild, fixed)
+        if now != fixed:
+            self._fixed[base] = now
+            key = (spec, signature_of(leaves, now))
+        self.graphs.setdefault(key, []).append(graph)
+        return graph
+
+    def _differentiated(self, tape: Any, leaves: list[Any], spec: Any, rebuild: Callable) -> Any:
+        """Record the call as one operation, whose derivatives are graphs too."""
+
+        def run(values: list[Any]) -> Any:
+            args, kwargs = rebuild(values)
+            return self(*args, **kwargs)
+
+        def rule_of(values: list[Any], result: Any, out_spec: Any) -> Rule:
+            active = tuple(k for k, v in enumerate(values) if type_of(v) is not None)
+            primals = tuple(values[k] for k in active)
+            rest = [None if k in active else v for k, v in enumerate(values)]
+            push_graph, pull_graph = self._derivatives_of(spec, active, rebuild)
+
+            def push(tangents: Any, node: Node) -> Any:
+                dots = tuple(
+                    zeros_like(values[k]) if tangents[k] is None else tangents[k] for k in active
+                )
+                return tuple(tree.flatten(push_graph(rest, primals, dots))[0])
+
+            def pull(cts: Any, node: Node) -> list[Any]:
+                bars = pull_graph(rest, primals, tree.unflatten(out_spec, list(cts)))
+                found = dict(zip(active, bars, strict=True))
+                return [found.get(k) for k in range(len(values))]
+
+            return Rule(((),), push, pull_all=pull)
+
+        return node_of_call(name_of(self.fun), tape, leaves, run, rule_of)
+
+    def _derivatives_of(
+        self, spec: Any, active: tuple[int, ...], rebuild: Callable
+    ) -> tuple[Jitted, Jitted]:
+        """Return the jvp and the vjp with respect to some argument leaves, staged."""
+        found = self._derived.get((spec, active))
+        if found is not None:
+            return found
+
+        def of_active(rest: Any, xs: Any) -> Any:
+            full = list(rest)
+            for k, x in zip(active, xs, strict=True):
+                full[k] = x
+            args, kwargs = rebuild(full)
+            return resolve_staged(self.fun)(*args, **kwargs)
+
+        def push(rest: Any, xs: Any, dots: Any) -> Any:
+            return jvp(lambda *given: of_active(rest, given), xs, dots)[1]
+
+        def pull(rest: Any, xs: Any, cts: Any) -> Any:
+            return vjp(lambda *given: of_active(rest, given), *xs)[1](cts)
+
+        found = (Jitted(push, backend=self.backend), Jitted(pull, backend=self.backend))
+        self._derived[spec, active] = found
+        return found
+
+
+def jit(
+    fun: Callable | None = None,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
+    backend: str | None = None,
+) -> Any:
+    """Return ``fun`` staged: its loops and branches as operations of a graph that is kept.
+
+    The first call with arguments of new types runs ``fun`` on staged values, which records a graph;
+    later calls run the graph. Lengths, integers and floating-point numbers may change from call to
+    call without staging anew; strings, booleans and other objects are part of what is staged.
+    Arrays and numbers that ``fun`` reads from globals, closures and attributes are read anew at
+    each call, and its effects (arrays changed in place, attributes assigned to, printing) happen at
+    each call.
+
+    Parameters
+    ----------
+    fun : callable
+        Of pytrees of numbers, arrays and other things. Without it, ``jit`` returns a decorator.
+    static_argnums, static_argnames : int, str or sequences of them
+        Arguments that are constants of the graph; they must be hashable.
+    backend : {"interpret"}, optional
+        What runs the graph: the interpreter, in NumPy.
+
+    Returns
+    -------
+    Jitted
+        Also under `grad`, `vjp`, `jvp` and `vmap`, and of functions made by them.
+
+    Raises
+    ------
+    TracingError
+        If something in ``fun`` cannot be staged; the message says what, where and what to do.
+
+    Examples
+    --------
+    >>> import numpy as np, adjoint as ad
+    >>> def total(x, n):
+    ...     s = 0.0
+    ...     for i in range(n):
+    ...         s += np.sin(x[i])
+    ...     return s
+    >>> slope = ad.jit(ad.grad(total))
+    >>> slope(np.zeros(3), 2)
+    array([1., 1., 0.])
+    """
+    if backend not in (None, "interpret"):
+        raise InputError(f"backend={backend!r} is not known; there is 'interpret'")
+    if fun is None:
+        return functools.partial(
+            jit, static_argnums=static_argnums, static_argnames=static_argnames, backend=backend
+        )
+    return Jitted(fun, static_argnums, static_argnames, backend)
+
+
+def stage(fun: Callable) -> Callable[..., StagedFunction]:
+    """Return a function that stages ``fun`` for given arguments.
+
+    Parameters
+    ----------
+    fun : callable
+
+    Returns
+    -------
+    callable
+        From arguments to a `StagedFunction`: printed, the graph; called, its result.
+
+    Examples
+    --------
+    >>> import adjoint as ad
+    >>> print(ad.stage(lambda x: x * x + 1.0)(3.0))
+    function <lambda>(%0: float) {
+      %1: float = multiply(%0, %0)
+      %2: float = add(%1, 1.0)
+      return %2
+    }
+    """
+
+    @functools.wraps(fun, updated=())
+    def staged(*args: Any, **kwargs: Any) -> StagedFunction:
+        leaves, spec = tree.flatten((args, kwargs))
+        graph, _ = make_graph(fun, leaves, lambda values: tree.unflatten(spec, values))
+        return StagedFunction(graph, spec)
+
+    return staged
+
+
+def report(fun: Callable) -> str:
+    """Return what staging did with a function: graphs, loops unrolled and why.
+
+    Parameters
+    ----------
+    fun : callable
+        What `jit` returned.
+
+    Examples
+    --------
+    >>> import adjoint as ad
+    >>> f = ad.jit(lambda x: x * 2.0)
+    >>> _ = f(1.0)
+    >>> print(ad.report(f))
+    <lambda>: 1 graph
+    """
+    if not isinstance(fun, Jitted):
+        raise InputError(f"{name_of(fun)} is not what ad.jit returned: it has no graphs")
+    graphs = [g for found in fun.graphs.values() for g in found]
+    lines = [f"{name_of(fun.fun)}: {len(graphs)} graph{'s' * (len(graphs) != 1)}"]
+    for graph in graphs:
+        for place, reason in graph.unrolled.items():
+            where = f"{place[0]}:{place[1]}" if place else "an unknown line"
+            lines.append(f"  the loop at {where} was unrolled: {reason}")
+    return "\n".join(lines)

@@ -1,0 +1,106 @@
+"""The interpreter: a graph run with NumPy. It defines what the graph means.
+
+It never changes an argument or a constant; results share memory neither with them nor with each
+other. Within, updates happen in place where nobody can tell (`adjoint.transforms.ownership`).
+
+An error is that of the operation that raises it, with a note that names the operation and the line
+of the user's program. Recursion is as deep as memory allows, or `DEEPEST`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from adjoint.backends.observe import Checker, Counter, Counts
+from adjoint.backends.prepare import prepare
+from adjoint.backends.program import Program
+from adjoint.backends.steps import Frame
+from adjoint.ir.graph import Function, Value
+
+__all__ = ["DEEPEST", "Counts", "count", "run"]
+
+DEEPEST = 100_000
+"""How deep functions may call themselves."""
+
+
+def run(
+    function: Function, args: Sequence[Any], in_place: bool = True, check: bool = False
+) -> list[Any]:
+    """Run a function.
+
+    Parameters
+    ----------
+    function : Function
+        Not to be changed afterwards: what is prepared for running it is kept.
+    args : sequence
+        Arrays, NumPy scalars, Python numbers and stacks, one a parameter.
+    in_place : bool
+        False: copy at every update.
+    check : bool
+        Whether to check that every value is of its type.
+    """
+    observer = Checker() if check else None
+    return _start(prepare(function, frozenset(), in_place, observer), function, args)
+
+
+def count(function: Function, args: Sequence[Any], in_place: bool = True) -> Counts:
+    """Run a function and count what it does."""
+    counter = Counter(args)
+    _start(prepare(function, frozenset(), in_place, counter), function, args)
+    return counter.counts
+
+
+def _start(program: Program, function: Function, args: Sequence[Any]) -> list[Any]:
+    if len(args) != len(program.parameters):
+        raise TypeError(
+            f"{function.name!r} takes {len(program.parameters)} arguments, not {len(args)}"
+        )
+    return _execute(program, program.start(args))
+
+
+def _execute(program: Program, frame: Frame) -> list[Any]:
+    callers: list[tuple[Program, Frame, Any]] = []
+    segment = program.entry
+    step: Any = None
+    try:
+        while True:
+            for step in segment.steps:
+                step(frame)
+            step = segment.leave
+            following = step(frame)
+            if following is not None:
+                segment = following
+                continue
+            call = segment.call
+            if call is not None:
+                if len(callers) >= DEEPEST:
+                    raise RecursionError(f"functions call each other {DEEPEST} deep")
+                called = call.program()
+                inner = called.start([frame[i] for i in call.arguments])
+                for i in call.dead:
+                    frame[i] = None
+                callers.append((program, frame, call))
+                program, frame, segment = called, inner, called.entry
+                del inner
+                continue
+            results = program.finish(frame)
+            if not callers:
+                return results
+            program, frame, call = callers.pop()
+            for i, k in call.results:
+                frame[i] = results[k]
+            del results
+            segment = call.after
+    except Exception as error:
+        _note(error, program.nodes.get(step))
+        raise
+
+
+def _note(error: Exception, node: Value | None) -> None:
+    if node is None or node.op is None:
+        return
+    place = f", line {node.place[1]} of {node.place[0]}" if node.place else ""
+    note = f"in operation {node.op.name}{place}"
+    if note not in getattr(error, "__notes__", ()):
+        error.add_note(note)

@@ -1,0 +1,208 @@
+"""What calls in staged code reach that is staging's own business: iteration, effects, lists."""
+
+from __future__ import annotations
+
+import builtins
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from adjoint.errors import TracingError
+from adjoint.frontend import hooks
+from adjoint.frontend.calls import staged
+from adjoint.frontend.staged_transform import STAGED
+from adjoint.ir.build import innermost, users_place
+from adjoint.ir.dims import Dim
+from adjoint.ir.types import Type, of_value, python_type
+from adjoint.ops import control
+from adjoint.ops.registry import Traced
+from adjoint.staged.scopes import Location, note
+from adjoint.staged.values import Staged, param, wrap
+from adjoint.staging import hooks as meanings
+from adjoint.staging.branches import Branch
+from adjoint.staging.items import enumerate_, range_, reversed_, zip_
+from adjoint.staging.outside import is_outside
+from adjoint.staging.session import session
+
+__all__ = ["install"]
+
+INT = python_type(int)
+
+
+# -- effects ---------------------------------------------------------------------------------------
+
+
+def contains_traced(x: Any) -> bool:
+    """Tell whether a value or the containers it is made of hold something staged."""
+    if isinstance(x, Traced):
+        return True
+    if isinstance(x, dict):
+        return any(map(contains_traced, x.values()))
+    return isinstance(x, (list, tuple, set)) and any(map(contains_traced, x))
+
+
+def effect(call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Record that a Python function is called with numbers, for what it does."""
+    params = {"call": call, "args": param(args), "kwargs": param(kwargs)}
+    innermost().emit(control.effect, (), params, INT, (), users_place())
+
+
+def print_(*args: Any, **kwargs: Any) -> None:
+    """``print``: at each call of the staged function."""
+    effect(builtins.print, args, kwargs)
+
+
+# -- random draws ----------------------------------------------------------------------------------
+
+
+def _draw(method: Any) -> Callable[..., Any]:
+    """Return what records a draw of random numbers."""
+
+    def drawn(*args: Any, **kwargs: Any) -> Any:
+        generator = method.__self__
+        trial = getattr(copy.deepcopy(generator), method.__name__)
+        stand_ins: list[int] = []
+        sizes: list[Any] = []
+
+        def stand_in(x: Any) -> Any:
+            if isinstance(x, Dim):
+                sizes.append(x)
+                stand_ins.append(11 + 2 * len(sizes))
+                return stand_ins[-1]
+            if isinstance(x, Staged):
+                if x.dtype.kind in "fc":
+                    raise TracingError(
+                        f"random numbers were drawn ({method.__name__}) with a staged argument; "
+                        "draw standard ones and shift and scale them, which has a derivative too"
+                    )
+                return 3
+            if type(x) in (tuple, list):
+                return type(x)(map(stand_in, x))
+            return x
+
+        sample = trial(
+            *[stand_in(a) for a in args], **{key: stand_in(v) for key, v in kwargs.items()}
+        )
+        if sample is None:  # shuffle: in place
+            raise TracingError(
+                f"{method.__name__} changes its argument at random, which cannot be staged; use "
+                "x[rng.permutation(len(x))]"
+            )
+        type_ = of_value(sample)
+        if type_ is None:
+            raise TracingError(f"{method.__name__} cannot be staged: it returns {sample!r}")
+        lengths = tuple(
+            Dim(sizes[stand_ins.index(n)].constant, sizes[stand_ins.index(n)].terms)
+            if n in stand_ins
+            else n
+            for n in type_.shape
+        )
+        params = {"call": method, "args": param(args), "kwargs": param(kwargs)}
+        type_ = Type(type_.dtype, lengths, type_.kind)
+        return wrap(innermost().emit(control.draw, (), params, type_, (), users_place()))
+
+    return drawn
+
+
+# -- lists, dictionaries, sets ---------------------------------------------------------------------
+
+_CHANGING = frozenset((
+    "append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "update",
+    "setdefault", "popitem", "add", "discard",
+))  # fmt: skip
+
+
+class Contents(Location):
+    """All that a list, dictionary or set holds."""
+
+    __slots__ = ("container", "last")
+
+    def __init__(self, container: Any) -> None:
+        self.container = container
+        self.key = ("contents", id(container))
+        self.last: Any = None
+
+    def get(self) -> Any:
+        if self.last is None or self.last != self.container:
+            self.last = self.container.copy()
+        return self.last
+
+    def set(self, value: Any) -> None:
+        self.container.clear()
+        if isinstance(self.container, list):
+            self.container.extend(value if isinstance(value, list) else [value])
+        else:
+            self.container.update(value)
+
+    def describe(self) -> str:
+        return f"a {type(self.container).__name__} that is changed"
+
+
+class _Identity(Contents):
+    """Contents compared entry by entry, by identity: staged values have no truth value."""
+
+    __slots__ = ()
+
+    def get(self) -> Any:
+        now = self.container
+        last: Any = self.last
+        if type(now) is list:
+            same = last is not None and len(last) == len(now) and all(map(_is, last, now))
+        elif type(now) is dict:
+            same = last is not None and list(last) == list(now)
+            same = same and all(last[key] is value for key, value in now.items())
+        else:
+            same = last == now
+        if not same:
+            self.last = now.copy()
+        return self.last
+
+
+def _is(a: Any, b: Any) -> bool:
+    return a is b
+
+
+def _changing(method: Any) -> Callable[..., Any]:
+    container = method.__self__
+
+    def changed(*args: Any, **kwargs: Any) -> Any:
+        if is_outside(container):
+            raise TracingError(
+                f"{type(container).__name__}.{method.__name__} of a container from outside of the "
+                "staged function: that would happen when the function is staged, not when it is "
+                "called. Return the value instead."
+            )
+        if innermost() is not session().builder:
+            note(_Identity(container))
+        return method(*args, **kwargs)
+
+    return changed
+
+
+def resolve_builtin(fn: Any) -> Any:
+    """Return what a builtin method that staging must know of reaches; None for any other."""
+    owner = fn.__self__
+    kind = type(owner)
+    if kind in (list, dict, set) and fn.__name__ in _CHANGING:
+        return _changing(fn)
+    if kind is np.random.Generator or kind is np.random.RandomState:
+        return _draw(fn)
+    return None
+
+
+def install() -> None:
+    """Fill in the hooks of staged code."""
+    names = [name for name in meanings.__all__]
+    vars(STAGED.hooks).update({name: getattr(meanings, name) for name in names})
+    vars(STAGED.hooks)["branch"] = Branch
+    for fn, implementation in (
+        (range, range_),
+        (zip, zip_),
+        (enumerate, enumerate_),
+        (reversed, reversed_),
+        (print, print_),
+    ):
+        hooks.register(fn, implementation, STAGED)
+    staged.methods = resolve_builtin

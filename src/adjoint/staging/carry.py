@@ -1,0 +1,267 @@
+"""What a loop carries: found by running its body, and comparing what is there before and after.
+
+A place is a local name, an attribute or an entry. The first pass over the body takes arrays and
+integers as they are (an array may be changed in place without being bound anew, an integer may be a
+constant of the program); what turns out to change is carried in the next pass, with the type that
+its values before and after join to, until nothing changes any more.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adjoint import tree
+from adjoint.ir.build import Builder
+from adjoint.ir.dims import Dim
+from adjoint.ir.graph import Value
+from adjoint.ir.types import Type
+from adjoint.staged.scopes import ABSENT, Cell, Location, changes
+from adjoint.staged.values import Staged, wrap
+from adjoint.staging.state import (
+    UNBOUND,
+    CannotStage,
+    Pending,
+    Plan,
+    convert,
+    is_numeric,
+    join,
+    type_of_leaf,
+)
+
+__all__ = ["Carry", "Place"]
+
+
+class Place:
+    """A local name, or a location on the heap."""
+
+    __slots__ = ("key", "location", "name")
+
+    def __init__(self, name: str | None, location: Location | None = None) -> None:
+        self.name = name
+        self.location = location
+        self.key: Any = name if location is None else location.key
+
+    def describe(self) -> str:
+        if self.location is not None:
+            return self.location.describe()
+        assert self.name is not None
+        if " " in self.name:
+            return "how the loop or function is left"
+        return f"the name {self.name!r}"
+
+
+class Carry:
+    """The places that a loop changes, with what they hold before it.
+
+    Attributes
+    ----------
+    places : dict
+        By key.
+    before : dict
+        What each place holds before the loop.
+    plans : dict
+        What is carried of it; no entry where the value stays as it is.
+    """
+
+    def __init__(self, names: tuple[str, ...], state: dict[str, Any], loop: str) -> None:
+        self.places: dict[Any, Place] = {name: Place(name) for name in names}
+        self.before: dict[Any, Any] = {name: state.get(name, UNBOUND) for name in names}
+        self.plans: dict[Any, Plan] = {}
+        self.loop = loop
+        self.late: dict[Any, tuple[Plan, Any]] = {}
+        self.cells: list[Any] = []
+
+    def start(self, remembered: dict[Any, Any]) -> None:
+        """Plan the first pass: numbers that are surely not constants are carried at once."""
+        for key, value in self.before.items():
+            if value is UNBOUND or isinstance(value, Pending):
+                continue
+            leaves, spec = tree.flatten(value)
+            types: list[Any] = []
+            for leaf in leaves:
+                at_once = _carried_at_once(leaf) or (key in remembered and is_numeric(leaf))
+                types.append(type_of_leaf(leaf) if at_once else None)
+            former = remembered.get(key)
+            if former is not None and len(former) == len(types):
+                types = [
+                    t if t is None or f is None else join(t, f) or t
+                    for t, f in zip(types, former, strict=True)
+                ]
+            if any(t is not None for t in types):
+                self.plans[key] = Plan(spec, leaves, types)
+
+    # -- a pass ----------------------------------------------------------------------------------
+
+    def enter(self, builder: Builder) -> dict[str, Any]:
+        """Give the body's block its parameters; return what the names are bound to in it."""
+        self.params: list[Value] = []
+        state = {}
+        self.bound: dict[Any, Any] = {}
+        for key, place in self.places.items():
+            plan = self.plans.get(key)
+            value = self.before[key] if plan is None else plan.bind(builder, self.params)
+            self.bound[key] = value
+            if place.location is None:
+                state[key] = value
+            elif plan is not None:
+                from adjoint.staged.scopes import write
+
+                write(place.location, value)
+        return state
+
+    def leave(self, builder: Builder, state: dict[str, Any]) -> bool:
+        """Compare what is there at the end of a pass; tell whether another pass is needed."""
+        self.after: dict[Any, Any] = {}
+        cells = []
+        for location, before, _ in list(changes(builder)):
+            if isinstance(location, Cell):
+                if builder.parent is not None and builder.parent.sees(before):
+                    cells.append((location, before))
+            elif location.key not in self.places:
+                self.places[location.key] = Place(None, location)
+                self.before[location.key] = UNBOUND if before is ABSENT else before
+                self.bound[location.key] = self.before[location.key]
+        self.cells = cells
+        again = False
+        self.late = {}
+        for key, place in self.places.items():
+            if place.location is None:
+                after = state.get(key, UNBOUND)
+            else:
+                after = place.location.get()
+                after = UNBOUND if after is ABSENT else after
+            self.after[key] = after
+            if self._compare(key, place, after):
+                again = True
+        return again
+
+    def _compare(self, key: Any, place: Place, after: Any) -> bool:
+        before, bound = self.before[key], self.bound[key]
+        if after is bound:
+            return False
+        if after is UNBOUND:
+            raise CannotStage(f"{place.describe()} is deleted in {self.loop}")
+        if before is UNBOUND or isinstance(before, Pending):
+            self._note_late(key, after)
+            return False
+        if isinstance(after, Pending):
+            raise CannotStage(f"{place.describe()} may be unbound at the end of {self.loop}")
+        plan = self.plans.get(key)
+        leaves, spec = tree.flatten(after)
+        if plan is None:
+            old, old_spec = tree.flatten(before)
+            plan = Plan(old_spec, old, [None] * len(old))
+        if spec != plan.spec or len(leaves) != len(plan.leaves):
+            raise CannotStage(
+                f"{place.describe()} is {_describe(before)} before {self.loop} and "
+                f"{_describe(after)} after a pass through it: its structure must stay the same"
+            )
+        types = list(plan.types)
+        changed = False
+        for k, (leaf, was, type) in enumerate(zip(leaves, plan.leaves, types, strict=True)):
+            if type is None and (leaf is was or _same_constant(leaf, was)):
+                continue
+            if not is_numeric(leaf) or not is_numeric(was):
+                raise CannotStage(
+                    f"{place.describe()} changes from {_describe(was)} to {_describe(leaf)} in "
+                    f"{self.loop}, and only numbers and arrays can be carried"
+                )
+            wider = join(type or type_of_leaf(was), type_of_leaf(leaf))
+            if wider is None:
+                raise CannotStage(
+                    f"{place.describe()} is {_describe(was)} before {self.loop} and "
+                    f"{_describe(leaf)} after a pass through it: no type holds both"
+                )
+            if type is None or wider != type:
+                types[k] = wider
+                changed = True
+        if changed:
+            self.plans[key] = Plan(plan.spec, plan.leaves, types)
+        return changed
+
+    def _note_late(self, key: Any, after: Any) -> None:
+        """Plan to give back what a body binds that was unbound before the loop."""
+        bound: Any = True
+        if isinstance(after, Pending):
+            after, bound = after.value, after.bound
+        leaves, spec = tree.flatten(after)
+        types = [type_of_leaf(leaf) if is_numeric(leaf) else None for leaf in leaves]
+        self.late[key] = (Plan(spec, leaves, types), bound)
+
+    # -- the operation -----------------------------------------------------------------------------
+
+    def results(self) -> list[Value]:
+        """Return the body's results, in the order of its parameters (in the body's block)."""
+        results = []
+        for key, plan in self.plans.items():
+            after = tree.flatten(self.after[key])[0]
+            for leaf, type in zip(after, plan.types, strict=True):
+                if type is not None:
+                    results.append(convert(leaf, type))
+        return results
+
+    def inits(self) -> list[Value]:
+        """Return what the carried values are before the loop (in the block around it)."""
+        inits = []
+        for plan in self.plans.values():
+            for leaf, type in zip(plan.leaves, plan.types, strict=True):
+                if type is not None:
+                    inits.append(convert(leaf, type))
+        return inits
+
+    def remembered(self) -> dict[Any, Any]:
+        """Return what to start with when the same loop is staged again."""
+        return {key: plan.types for key, plan in self.plans.items()}
+
+    def give_back(self, values: list[Any]) -> dict[str, Any]:
+        """Put the loop's results in their places; return the names' new values."""
+        state = {}
+        for key, place in self.places.items():
+            plan = self.plans.get(key)
+            if plan is None:
+                value = self.before[key]
+                if key in self.late:
+                    continue
+            else:
+                former = [leaf for leaf, t in zip(plan.leaves, plan.types, strict=True) if t]
+                value = plan.rebuild(values)
+                _retire(former)
+            if place.location is None:
+                state[key] = value
+            elif plan is not None:
+                from adjoint.staged.scopes import write
+
+                write(place.location, value)
+        return state
+
+
+def _retire(leaves: list[Any]) -> None:
+    pass
+
+
+def _carried_at_once(leaf: Any) -> bool:
+    if isinstance(leaf, Dim) or type(leaf) in (float, complex):
+        return True
+    if isinstance(leaf, Staged):
+        type_ = leaf._value.type
+        return isinstance(type_, Type) and type_.kind != "array"
+    return False
+
+
+def _same_constant(a: Any, b: Any) -> bool:
+    if isinstance(a, (Staged, Dim)) or isinstance(b, (Staged, Dim)):
+        return a is b or (isinstance(a, Dim) and isinstance(b, Dim) and a == b)
+    try:
+        return type(a) is type(b) and bool(a == b)
+    except (ValueError, TypeError):
+        return False
+
+
+def _describe(x: Any) -> str:
+    if is_numeric(x):
+        return f"of type {type_of_leaf(x)}"
+    text = repr(x)
+    return f"{text if len(text) < 40 else '…'} ({type(x).__name__})"
+
+
+_ = wrap

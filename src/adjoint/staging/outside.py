@@ -1,0 +1,85 @@
+"""What a staged function reads from outside: globals, closure variables, attributes, entries.
+
+Arrays and floating-point numbers become hidden inputs of the graph, read again at each call. Other
+constants (integers, flags, strings) are taken for granted, under a guard: if one has changed at a
+later call, the function is staged anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from adjoint.ir.types import Type, of_value
+from adjoint.staged.values import wrap
+from adjoint.staging.session import Capture, session
+
+__all__ = ["captured", "is_assigned", "note_assigned", "note_outside", "outer"]
+
+_GUARDED = (bool, int, str, type(None))
+_CONTAINERS = (list, dict, set)
+
+
+def outer(name: str, value: Any, read: Callable[[], Any]) -> Any:
+    """Return what a global or closure variable stands for in the graph."""
+    kind = type(value)
+    if kind is FunctionType or kind is ModuleType or kind is type:
+        return value
+    closure = getattr(read, "__closure__", None)
+    where = id(closure[0]) if closure else id(read.__globals__)
+    return captured((where, name), value, read, f"the variable {name!r}")
+
+
+def captured(key: Any, value: Any, read: Callable[[], Any], what: str) -> Any:
+    """Return what is read from outside as the program sees it."""
+    kind = type(value)
+    current = session()
+    if kind in _CONTAINERS:
+        note_outside(value)
+        return value
+    if kind in _GUARDED:
+        current.guards.setdefault(key, (read, value))
+        return value
+    if kind is float or kind is complex or kind is np.ndarray or isinstance(value, np.generic):
+        found = current.captures.get(key)
+        if found is None:
+            type_ = of_value(value)
+            if type_ is None or type_.dtype.kind not in "biufc":
+                return value
+            found = current.captures[key] = capture(value, type_, read, what)
+        return found.staged
+    return value
+
+
+def capture(value: Any, type: Type, read: Callable[[], Any], what: str) -> Capture:
+    """Make a hidden input of the graph."""
+    current = session()
+    param = current.builder.parameter(type)
+    param.name = what
+    staged = wrap(param, bool(getattr(getattr(value, "flags", None), "c_contiguous", True)))
+    return Capture(read, param, staged, what)
+
+
+def note_outside(container: Any) -> None:
+    """Remember that a list, dictionary or set is not the function's own."""
+    current = session()
+    current.outside[id(container)] = container
+
+
+def is_outside(container: Any) -> bool:
+    """Tell whether a container is known to be from outside."""
+    return id(container) in session().outside
+
+
+def note_assigned(owner: Any, name: Any) -> None:
+    """Remember that the program has assigned to an attribute or entry: it is not read anew."""
+    current = session()
+    current.assigned[(id(owner), name)] = owner
+
+
+def is_assigned(owner: Any, name: Any) -> bool:
+    """Tell whether the program has assigned to an attribute or entry."""
+    return (id(owner), name) in session().assigned

@@ -1,0 +1,96 @@
+"""Shape, layout, type and assembly: the axis of examples stays in front."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from adjoint.ir.graph import Value
+from adjoint.ops.structural import broadcast_to, cast, pad
+from adjoint.transforms.batch.table import OneByOne, Operation, record, rule, shaped
+
+__all__: list[str] = []
+
+
+@rule("cast", "copy", "stop_gradient", "real", "imag")
+def _same(o: Operation) -> Value:
+    return o.emit(o.node.op, o.inputs, o.params)  # type: ignore[arg-type]
+
+
+@rule("complement")
+def _complement(o: Operation) -> Value:
+    return o.emit(o.node.op, (o.whole(0), o.whole(1)), o.params)  # type: ignore[arg-type]
+
+
+@rule("reshape")
+def _reshape(o: Operation) -> Value:
+    shape = o.params["shape"]
+    shape = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    return o.emit(o.node.op, o.inputs, {"shape": (o.count, *shape)})  # type: ignore[arg-type]
+
+
+@rule("permute")
+def _permute(o: Operation) -> Value:
+    n = o.rank(0)
+    axes = (0, *[a % n + 1 for a in o.params["axes"]])
+    return o.emit(o.node.op, o.inputs, {"axes": axes})  # type: ignore[arg-type]
+
+
+@rule("broadcast_to")
+def _broadcast_to(o: Operation) -> Value:
+    shape = tuple(o.params["shape"])
+    x = o.aligned(0, len(shape))
+    return o.emit(broadcast_to, (x,), {"shape": (o.count, *shape)})
+
+
+@rule("diagonal")
+def _diagonal(o: Operation) -> Value:
+    n = o.rank(0)
+    offset, i, j = o.params.get("offset_axes", (0, 0, 1))
+    params = {**o.params, "offset_axes": (offset, i % n + 1, j % n + 1)}
+    return o.emit(o.node.op, o.inputs, params)  # type: ignore[arg-type]
+
+
+@rule("pad")
+def _pad(o: Operation) -> Value:
+    width: Any = o.params["width"]
+    n = o.rank(0)
+    if not isinstance(width, (tuple, list)) or len(width) != n:
+        width = np.broadcast_to(width, (n, 2)).tolist()
+    width = ((0, 0), *[tuple(side) for side in width])
+    return o.emit(pad, o.inputs, {**o.params, "width": width})
+
+
+@rule("stack")
+def _stack(o: Operation) -> Value:
+    axis = o.params.get("axis", 0) % (o.rank(0) + 1) + 1
+    return _joined(o, axis)
+
+
+@rule("concatenate")
+def _concatenate(o: Operation) -> Value:
+    axis = o.params.get("axis", 0) % o.rank(0) + 1
+    return _joined(o, axis)
+
+
+def _joined(o: Operation, axis: int) -> Value:
+    dtype = o.node.dtype
+    inputs = []
+    for k in range(len(o.inputs)):
+        x = o.whole(k)
+        inputs.append(x if x.dtype == dtype else record(cast, (x,), {"dtype": dtype}))
+    return o.emit(o.node.op, inputs, {"axis": axis})  # type: ignore[arg-type]
+
+
+@rule("full", varying=True)
+def _full(o: Operation) -> Value:
+    shape = o.params["shape"]
+    shape = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    value = o.params["value"]
+    if not isinstance(value, Value) or value not in o.walk.copies:
+        raise OneByOne
+    if any(v in o.walk.copies for v in shape if isinstance(v, Value)):
+        raise OneByOne
+    value = shaped(o.result(value), (o.count, *(1,) * len(shape)))
+    return o.emit(broadcast_to, (value,), {"shape": (o.count, *shape)})

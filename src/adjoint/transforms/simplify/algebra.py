@@ -1,0 +1,325 @@
+"""Identities of arithmetic and of shape.
+
+An identity is used where it is exact in floating point, for infinities and NaN too: x·1, x/1,
+x − 0.0, −(−x), x + (−y) = x − y, but not x·0 = 0, and for complex numbers not x·1 = x (the
+imaginary part of ∞·(1 + 0i) is NaN). There are two exceptions.
+
+* x + 0 = x for an array of zeros or a NumPy zero (`facts.is_zero`): derivatives are full of sums of
+  cotangents of which one is zero because nothing contributes to it. Only the sign of a zero differs,
+  where x is −0.0. A Python number 0.0 is left.
+* The sum of n equal numbers is their product with n, which is rounded once.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from adjoint.ir.agreement import is_integer
+from adjoint.ir.graph import Value
+from adjoint.ir.types import Type
+from adjoint.ops import control, creation, structural
+from adjoint.ops import elementwise as ew
+from adjoint.ops.indexing import getitem, read
+from adjoint.ops.plain import ufunc_op
+from adjoint.transforms.sharing import may_view
+from adjoint.transforms.simplify.facts import (
+    fill_of,
+    is_number,
+    is_one,
+    is_zero,
+    known_shape,
+    number_of,
+    of_length,
+)
+from adjoint.transforms.simplify.rewriting import Answer, Rewriter, Rules
+
+__all__ = ["ALGEBRA"]
+
+_AND, _OR, _NOT = map(ufunc_op, (np.logical_and, np.logical_or, np.logical_not))
+
+
+# -- arithmetic ------------------------------------------------------------------------------------
+
+
+def _neutral(x: Value) -> bool:
+    """Tell whether adding x changes nothing."""
+    n = fill_of(x)
+    if n is None or n != 0:
+        return False
+    return x.dtype.kind in "iub" or is_zero(x) or (x.dtype.kind == "f" and np.signbit(n))
+
+
+def _add(node: Value, walk: Rewriter) -> Answer:
+    x, y = node.inputs
+    # An integer 0 is +0.0 beside a floating-point number.
+    integers = node.dtype.kind in "iu"
+    for a, b in ((x, y), (y, x)):
+        if _neutral(b) and (integers or b.dtype.kind not in "iub" or is_zero(b)):
+            if walk.fits(node, a):
+                return a
+    for a, b in ((x, y), (y, x)):
+        if b.op is ew.negative and a.dtype == b.dtype:
+            return walk.emit(ew.subtract, (a, b.inputs[0]), None, node.type, node)
+    return None
+
+
+def _subtract(node: Value, walk: Rewriter) -> Answer:
+    x, y = node.inputs
+    n = fill_of(y)
+    if n is not None and n == 0 and walk.fits(node, x):
+        if is_zero(y) or not (np.signbit(np.real(n)) or np.signbit(np.imag(n))):
+            return x
+    if y.op is ew.negative and x.dtype == y.dtype:
+        return walk.emit(ew.add, (x, y.inputs[0]), None, node.type, node)
+    if is_zero(x) and y.type == node.type:
+        return walk.emit(ew.negative, (y,), None, node.type, node)
+    return None
+
+
+def _multiply(node: Value, walk: Rewriter) -> Answer:
+    x, y = node.inputs
+    if node.dtype.kind in "iuf":
+        for a, b in ((x, y), (y, x)):
+            if is_one(b) and walk.fits(node, a):
+                return a
+    return _without_signs(node, walk)
+
+
+def _without_signs(node: Value, walk: Rewriter) -> Answer:
+    x, y = node.inputs
+    if x.op is ew.negative and y.op is ew.negative and x.dtype.kind == y.dtype.kind == "f":
+        return walk.emit(node.op, (x.inputs[0], y.inputs[0]), None, node.type, node)  # type: ignore[arg-type]
+    return None
+
+
+def _strong_multiply(node: Value, walk: Rewriter) -> Answer:
+    x, y = node.inputs
+    if node.dtype.kind in "iuf":
+        for a, b in ((x, y), (y, x)):
+            if is_one(b) and walk.fits(node, a):
+                return a
+    n = fill_of(x)
+    if n is not None and n != 0:
+        return walk.emit(ew.multiply, (x, y), None, node.type, node)
+    return None
+
+
+def _divide(node: Value, walk: Rewriter) -> Answer:
+    x, y = node.inputs
+    if node.dtype.kind in "iuf" and is_one(y):
+        return x
+    return _without_signs(node, walk)
+
+
+def _strong_divide(node: Value, walk: Rewriter) -> Answer:
+    x, y = node.inputs
+    if node.dtype.kind == "f" and is_one(y):
+        return x
+    n = fill_of(y)
+    if n is None:
+        nonzero = is_integer(y.type) and walk.integers.sign(y) in ("<0", ">0")
+    else:
+        nonzero = n != 0 and np.isfinite(n)
+    if nonzero and x.type.kind != "python":  # type: ignore[union-attr]
+        return walk.emit(ew.divide, (x, y), None, node.type, node)
+    return None
+
+
+def _power(node: Value, walk: Rewriter) -> Answer:
+    x, y = node.inputs
+    return x if node.dtype.kind in "iuf" and is_one(y) else None
+
+
+def _negative(node: Value, walk: Rewriter) -> Answer:
+    (x,) = node.inputs
+    return x.inputs[0] if x.op is ew.negative else None
+
+
+def _on_reals(node: Value, walk: Rewriter) -> Answer:
+    (x,) = node.inputs
+    return x if x.dtype.kind in "iuf" else None
+
+
+def _not(node: Value, walk: Rewriter) -> Answer:
+    (x,) = node.inputs
+    return x.inputs[0] if x.op is _NOT else None
+
+
+def _and(node: Value, walk: Rewriter) -> Answer:
+    return _truth(node, walk, True)
+
+
+def _or(node: Value, walk: Rewriter) -> Answer:
+    return _truth(node, walk, False)
+
+
+def _truth(node: Value, walk: Rewriter, neutral: bool) -> Answer:
+    x, y = node.inputs
+    if x is y and x.dtype.kind == "b":
+        return x
+    for a, b in ((x, y), (y, x)):
+        known = number_of(b)
+        if isinstance(known, (bool, np.bool)) and a.dtype.kind == "b":
+            if bool(known) is neutral:
+                return a
+            python = is_number(node.type) and node.type.kind == "python"  # type: ignore[union-attr]
+            return walk.number(not neutral if python else np.bool(not neutral), node)
+    return None
+
+
+def _same(node: Value, walk: Rewriter) -> Answer:
+    x, y = node.inputs
+    return x if x is y else None
+
+
+def _where(node: Value, walk: Rewriter) -> Answer:
+    condition, x, y = node.inputs
+    if x is y:
+        return x
+    known = fill_of(condition)
+    return None if known is None else x if known else y
+
+
+# -- shape and type --------------------------------------------------------------------------------
+
+
+def _if_same_type(node: Value, walk: Rewriter) -> Answer:
+    (x,) = node.inputs
+    return x if x.type == node.type and known_shape(x.type) else None
+
+
+def _permute(node: Value, walk: Rewriter) -> Answer:
+    (x,) = node.inputs
+    axes = tuple([a % len(x.shape) for a in node.params["axes"]])
+    if axes == tuple(range(len(axes))):
+        return x
+    if x.op is not structural.permute:
+        return None
+    inner = [a % len(axes) for a in x.params["axes"]]
+    params = {"axes": tuple([inner[a] for a in axes])}
+    return walk.emit(structural.permute, x.inputs, params, node.type, node)
+
+
+def _reshape(node: Value, walk: Rewriter) -> Answer:
+    (x,) = node.inputs
+    if len(x.shape) == len(node.shape) == 1 or (x.type == node.type and known_shape(x.type)):
+        return x
+    if x.op is structural.reshape and x.inputs[0].shape:
+        return walk.emit(structural.reshape, x.inputs, node.params, node.type, node)
+    return None
+
+
+def _broadcast_to(node: Value, walk: Rewriter) -> Answer:
+    (x,) = node.inputs
+    if x.op is structural.broadcast_to:
+        return walk.emit(structural.broadcast_to, x.inputs, node.params, node.type, node)
+    return None
+
+
+def _cast(node: Value, walk: Rewriter) -> Answer:
+    (x,) = node.inputs
+    if x.dtype == node.dtype:
+        return x
+    if x.op is structural.cast:
+        first = x.inputs[0]
+        if np.can_cast(first.dtype, x.dtype, "safe") and first.dtype.kind == x.dtype.kind:
+            return walk.emit(structural.cast, x.inputs, node.params, node.type, node)
+    return None
+
+
+def _copy(node: Value, walk: Rewriter) -> Answer:
+    (x,) = node.inputs
+    if is_number(x.type):
+        return x
+    op = x.op
+    if op is structural.copy and x.params.get("order", "C") == node.params.get("order", "C"):
+        return x
+    if op is None or len(x.shape) > 1 or may_view(x) or x.op in control.CONTROL:
+        return None
+    # A new vector is contiguous. What others refer to it for is up to who stores into it.
+    return x if op in _FRESH or isinstance(op.fn, np.ufunc) else None
+
+
+_FRESH = frozenset({creation.full, creation.iota, structural.stack, structural.concatenate})
+
+
+def _reduce_sum(node: Value, walk: Rewriter) -> Answer:
+    """Sum copies of an array along the axes by which it was broadcast."""
+    (x,) = node.inputs
+    if x.op is not structural.broadcast_to or node.dtype.kind not in "iuf":
+        return None
+    of, axis = x.inputs[0], node.params.get("axis")
+    new = len(x.shape) - len(of.shape)
+    summed = range(len(x.shape)) if axis is None else sorted(axis)
+    if of.dtype != node.dtype or list(summed) != list(range(new)) or node.params.get("keepdims"):
+        return None
+    lengths = [n for n in x.shape[:new] if type(n) is int]
+    others = [n for n in x.shape[:new] if type(n) is not int]
+    count: Any = math.prod(lengths)
+    if others:
+        (count, *others) = others
+        if others or math.prod(lengths) != 1 or count is None:
+            return None
+    # ∞·0 is not the sum of nothing.
+    number = of_length(count, node, walk) if walk.integers.sign(count) == ">0" else None
+    return None if number is None else walk.emit(ew.multiply, (of, number), None, node.type, node)
+
+
+def _part(node: Value, walk: Rewriter) -> Answer:
+    """Read an array that has the same number everywhere."""
+    (x,) = node.inputs
+    of = node.type
+    if x.op is not structural.broadcast_to and x.op is not creation.full:
+        return None
+    if not known_shape(of) or node.dtype != x.dtype or _has_imaginary(node):
+        return None
+    assert isinstance(of, Type)
+    if x.op is structural.broadcast_to:
+        (number,) = x.inputs
+        if number.shape:
+            return None
+        if is_number(of):
+            return number
+        return walk.emit(structural.broadcast_to, x.inputs, {"shape": of.shape}, of, node)
+    if not is_number(of):
+        return walk.emit(creation.full, (), {**x.params, "shape": of.shape}, of, node)
+    number = fill_of(x)
+    return x.params["value"] if type(x.params["value"]) is Value else walk.number(number, node)
+
+
+def _has_imaginary(node: Value) -> bool:
+    return node.op is read and any([kind == "imag" for kind, _ in node.params["path"]])
+
+
+ALGEBRA = Rules(
+    "algebra",
+    of={
+        ew.add: (_add,),
+        ew.subtract: (_subtract,),
+        ew.multiply: (_multiply,),
+        ew.strong_multiply: (_strong_multiply,),
+        ew.divide: (_divide,),
+        ew.strong_divide: (_strong_divide,),
+        ew.power: (_power,),
+        ew.negative: (_negative,),
+        ew.conjugate: (_on_reals,),
+        ew.real: (_on_reals,),
+        ew.maximum: (_same,),
+        ew.minimum: (_same,),
+        ew.where: (_where,),
+        _AND: (_and,),
+        _OR: (_or,),
+        _NOT: (_not,),
+        structural.permute: (_permute,),
+        structural.reshape: (_reshape,),
+        structural.broadcast_to: (_if_same_type, _broadcast_to),
+        structural.cast: (_cast,),
+        structural.copy: (_copy,),
+        structural.reduce_sum: (_reduce_sum,),
+        getitem: (_part,),
+        read: (_part,),
+    },
+)

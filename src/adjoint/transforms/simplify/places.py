@@ -1,0 +1,91 @@
+"""When two indices name the same part of an array, and when parts have nothing in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adjoint.ir.agreement import is_integer
+from adjoint.ir.dims import Dim, add
+from adjoint.ir.graph import Value
+from adjoint.ops import control
+from adjoint.transforms.simplify.integers import Integers
+
+__all__ = ["apart", "in_bounds", "same"]
+
+Path = tuple[tuple[str, Any], ...]
+
+
+def same(integers: Integers, a: Any, b: Any) -> bool:
+    """Tell whether two paths, indices or entries of them are known to be the same."""
+    if a is b:
+        return True
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return len(a) == len(b) and all([same(integers, x, y) for x, y in zip(a, b, strict=True)])
+    if isinstance(a, slice) and isinstance(b, slice):
+        return (
+            same(integers, a.start, b.start)
+            and same(integers, a.stop, b.stop)
+            and same(integers, a.step, b.step)
+        )
+    if _is_number(a) and _is_number(b):
+        return integers.of(a) == integers.of(b)
+    return type(a) is str and a == b
+
+
+def apart(integers: Integers, a: Any, b: Any) -> bool:
+    """Tell whether two indices are known to name no element in common."""
+    a, b = (i if isinstance(i, tuple) else (i,) for i in (a, b))
+    for x, y in zip(a, b, strict=False):
+        if not _is_number(x) or not _is_number(y):
+            # What an entry that is no number takes of the axes is not looked into.
+            if _is_whole(x) and _is_whole(y):
+                continue
+            return False
+        if integers.sign(x, y) in ("<0", ">0") and _same_side(integers, x, y):
+            return True
+    return False
+
+
+def _same_side(integers: Integers, x: Any, y: Any) -> bool:
+    """Tell whether both count from the beginning, or both from the end."""
+    signs = integers.sign(x), integers.sign(y)
+    return all([s in (">0", ">=0", "==0") for s in signs]) or signs == ("<0", "<0")
+
+
+def in_bounds(integers: Integers, index: Any, shape: tuple[Any, ...]) -> bool:
+    """Tell whether reading the part of an array that a basic index names cannot fail."""
+    entries = index if isinstance(index, tuple) else (index,)
+    axis = 0
+    for k, entry in enumerate(entries):
+        if entry is Ellipsis:
+            axis = len(shape) - sum([e is not None for e in entries[k + 1 :]])
+            continue
+        if entry is None:
+            continue
+        n = shape[axis]
+        axis += 1
+        if isinstance(entry, slice):
+            if entry.step is not None and type(entry.step) is not int:
+                return False
+        elif not _is_number(entry) or n is None:
+            return False
+        elif integers.sign(entry) in (">0", ">=0", "==0"):
+            if integers.sign(n, entry) != ">0":
+                return False
+        elif integers.sign(entry) != "<0" or integers.sign(add(integers.of(n), integers.of(entry))) not in (
+            ">0", ">=0", "==0",
+        ):  # fmt: skip
+            return False
+    return True
+
+
+def _is_number(x: Any) -> bool:
+    if type(x) is int or isinstance(x, Dim):
+        return True
+    if type(x) is not Value or not is_integer(x.type):
+        return False
+    return x.op is not control.constant or type(x.params["value"]) is int
+
+
+def _is_whole(x: Any) -> bool:
+    return isinstance(x, slice) and x == slice(None)
