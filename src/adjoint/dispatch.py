@@ -88,14 +88,14 @@ def is_staged(x: Any) -> bool:
 def any_staged(x: Any) -> bool:
     """Tell whether ``x``, or anything in the lists, tuples and dictionaries it is, is staged."""
     kind = type(x)
+    if kind is slice:
+        return any_staged((x.start, x.stop, x.step))
     if kind in _ATOMS:
         return False
     if issubclass(kind, (list, tuple)):
         return any(any_staged(item) for item in x)
     if issubclass(kind, dict):
         return any(any_staged(item) for item in x.values())
-    if kind is slice:
-        return any_staged((x.start, x.stop, x.step))
     return issubclass(kind, _STAGED)
 
 

@@ -14,7 +14,6 @@ from adjoint.api.tracing import name_of, positions
 from adjoint.eager.tape import type_of
 from adjoint.errors import InputError
 from adjoint.frontend import hooks
-from adjoint.frontend.hooks import resolve_staged
 from adjoint.frontend.staged_transform import STAGED
 from adjoint.ir import Node
 from adjoint.ir import text as ir_text
@@ -24,6 +23,7 @@ from adjoint.numpy_api import staged_creation
 from adjoint.rules.derive import Rule
 from adjoint.staged.integers import NeedsConstant
 from adjoint.staging.calls import install
+from adjoint.staging.recursion import resolve_call
 from adjoint.staging.stage import Graph, Output, signature_of, stage_function
 from adjoint.staging.state import CannotStage
 from adjoint.transforms.simplify import simplify
@@ -113,7 +113,7 @@ def make_graph(
     """
     while True:
         try:
-            call = resolve_staged(fun)
+            call = resolve_call(fun)
             graph = stage_function(call, leaves, rebuild, name_of(fun), fixed)
         except (NeedsConstant, CannotStage) as error:
             more = _to_fix(error, leaves, fixed)
@@ -158,7 +158,7 @@ class Jitted:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if staging():
-            return resolve_staged(self.fun)(*args, **kwargs)
+            return resolve_call(self.fun)(*args, **kwargs)
         leaves, spec, rebuild = self._leaves(args, kwargs)
         tape = innermost(leaves)
         if tape is not None:
@@ -249,7 +249,7 @@ class Jitted:
             for k, x in zip(active, xs, strict=True):
                 full[k] = x
             args, kwargs = rebuild(full)
-            return resolve_staged(self.fun)(*args, **kwargs)
+            return resolve_call(self.fun)(*args, **kwargs)
 
         def push(rest: Any, xs: Any, dots: Any) -> Any:
             return jvp(lambda *given: of_active(rest, given), xs, dots)[1]

@@ -19,7 +19,9 @@ from adjoint.eager.recorded import Recorded, constant, current, project_result, 
 from adjoint.eager.tape import Tape, type_of
 from adjoint.errors import InputError, RuleError, TracingError
 from adjoint.frontend import resolve
+from adjoint.frontend.hooks import resolve_staged
 from adjoint.ir import Node
+from adjoint.ir.build import staging
 from adjoint.ops.registry import Op
 from adjoint.rules.derive import Rule
 
@@ -188,8 +190,15 @@ class CustomFunction:
         fixed = positions(self.nondiff_argnums, len(args), self.fun) if self.nondiff_argnums else ()
         arguments = [a for k, a in enumerate(args) if k not in fixed]
         leaves, spec = tree.flatten(arguments)
+        ruled = self.jvp is not None or self.bwd is not None
+        if staging():
+            if not ruled or not any_active(leaves):
+                return resolve_staged(self.fun)(*args)
+            from adjoint.api.staged_custom import staged_call
+
+            return staged_call(self, args, fixed)
         tape = innermost(leaves)
-        if tape is None or (self.jvp is None and self.bwd is None):
+        if tape is None or not ruled:
             return resolve(self.fun)(*args)
         constants = tuple(args[k] for k in fixed)
         if any_active(constants):
@@ -203,7 +212,7 @@ class CustomFunction:
             before = [v._node if isinstance(v, Recorded) else None for v in handed]
             full = _merged(args, fixed, tree.unflatten(spec, handed))
             if self.fwd is None:
-                result = resolve(self.fun)(*full)
+                result = self(*full)  # one level further out the rule serves again
             else:
                 pair = resolve(self.fwd)(*full)
                 if not isinstance(pair, tuple) or len(pair) != 2:

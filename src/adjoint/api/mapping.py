@@ -11,9 +11,19 @@ import numpy as np
 from adjoint import tree
 from adjoint.api.tracing import finish, name_of
 from adjoint.dispatch import plain
-from adjoint.errors import InputError
+from adjoint.errors import InputError, TracingError
 from adjoint.frontend import resolve
-from adjoint.ops.structural import stack
+from adjoint.ir.build import building, innermost, staging
+from adjoint.ir.dims import Dim
+from adjoint.ir.types import of_value as type_of_constant
+from adjoint.ops import control
+from adjoint.ops.structural import broadcast_to, permute, stack
+from adjoint.staged.integers import compare
+from adjoint.staged.scopes import ABSENT, Cell, Entry, Field, Location
+from adjoint.staged.values import Staged, emit, lift, param, value_of, wrap
+from adjoint.staging.recursion import resolve_call
+from adjoint.staging.session import session
+from adjoint.staging.stage import Output
 
 __all__ = ["vmap"]
 
@@ -79,8 +89,16 @@ def vmap(fun: Callable, in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., An
         keyword_leaves, keyword_spec = tree.flatten(kwargs)
         leaves = leaves + keyword_leaves
         axes = axes + [0] * len(keyword_leaves)
-        count = _count(fun, leaves, axes)
         split = len(leaves) - len(keyword_leaves)
+        if staging():
+
+            def of_leaves(example: list[Any]) -> Any:
+                given = tree.unflatten(spec, example[:split])
+                named = tree.unflatten(keyword_spec, example[split:])
+                return resolve_call(fun)(*given, **named)
+
+            return _staged(fun, of_leaves, leaves, axes, out_axes)
+        count = _count(fun, leaves, axes)
         one = resolve(fun)
         results = []
         for k in range(count):
@@ -112,6 +130,107 @@ def _example(x: Any, axis: int | None, k: int) -> Any:
         return x
     part = x[(slice(None),) * (axis % np.ndim(plain(x))) + (k,)]
     return part.copy() if isinstance(part, np.ndarray) else part
+
+
+def _staged(
+    fun: Callable,
+    of_leaves: Callable[[list[Any]], Any],
+    leaves: list[Any],
+    axes: list[Any],
+    out_axes: Any,
+) -> Any:
+    """Record the function of one example, and the examples' operations together."""
+    from adjoint.api.staged_tracing import StagedCall
+    from adjoint.transforms.batch import batch
+
+    count = _staged_count(fun, leaves, axes)
+    lifted = [x if axis is None else lift(x) for x, axis in zip(leaves, axes, strict=True)]
+    mapped = [k for k, axis in enumerate(axes) if axis is not None]
+    columns = [moveaxis_of(lifted[k], axes[k] % np.ndim(lifted[k]), 0) for k in mapped]
+
+    def one(examples: list[Any]) -> Any:
+        given = list(leaves)
+        for k, x in zip(mapped, examples, strict=True):
+            given[k] = x
+        return of_leaves(given)
+
+    with building(innermost()):
+        # An example of each argument, for its type alone.
+        examples = [x[0].copy() for x in columns]
+        call = StagedCall(one, (examples,), {}, (0,), False, lambda x, name: x)
+    for location, _, _ in call.writes:
+        if _is_outside(location):
+            raise TracingError(
+                f"{name_of(fun)} changes {location.describe()}: under vmap, where the examples "
+                "are run together, they would do so in no order. Return the value instead."
+            )
+    given = dict(zip(call.parameters, map(value_of, columns), strict=True))
+    walk = batch(call.block, given, call.parameters, param(count))
+    results = []
+    for leaf in call.outputs:
+        if isinstance(leaf, Output):
+            result = call.block.results[leaf.number]
+            results.append(wrap(walk.whole(result)))  # type: ignore[arg-type]
+        elif type_of_constant(leaf) is not None:
+            constant = np.asarray(leaf)
+            results.append(broadcast_to(lift(constant), shape=(count, *constant.shape)))
+        else:
+            raise InputError(
+                f"{name_of(fun)} returned {leaf!r} under vmap, which stacks numbers and arrays"
+            )
+    out = _axes_of(out_axes, tree.unflatten(call.out_spec, results), "out_axes")
+    moved = [
+        wrap(value_of(moveaxis_of(x, 0, axis % np.ndim(x))))
+        for x, axis in zip(results, out, strict=True)
+    ]
+    return tree.unflatten(call.out_spec, moved)
+
+
+def _is_outside(location: Location) -> bool:
+    """Tell whether a place that a function changes was there before it was called."""
+    if isinstance(location, Field):
+        return location.get() is not ABSENT
+    if isinstance(location, Entry):
+        return id(location.container) in session().outside
+    return isinstance(location, Cell)
+
+
+def moveaxis_of(x: Any, source: int, destination: int) -> Any:
+    """Return ``np.moveaxis(x, source, destination)`` of a staged value."""
+    order = [k for k in range(x.ndim) if k != source]
+    order.insert(destination, source)
+    return permute(x, axes=tuple(order)) if source != destination else x
+
+
+def _staged_count(fun: Callable, leaves: list[Any], axes: list[Any]) -> Any:
+    """Return how many examples there are, as far as it is known; check it at run time otherwise."""
+    lengths: list[Any] = []
+    shapes = []
+    for x, axis in zip(leaves, axes, strict=True):
+        if axis is None:
+            continue
+        shape = tuple(x.shape) if hasattr(x, "shape") else np.shape(x)
+        if not -len(shape) <= axis < len(shape):
+            raise InputError(
+                f"in_axes asks for axis {axis} of an argument of {name_of(fun)} of shape {shape}"
+            )
+        lengths.append(shape[axis])
+        shapes.append(shape)
+    if not lengths:
+        raise InputError("vmap needs at least one mapped argument: all of in_axes are None")
+    count = next((n for n in lengths if type(n) is int), lengths[0])
+    for n in lengths:
+        message = (
+            f"the mapped axes of the arguments of {name_of(fun)} differ in length (shapes {shapes})"
+        )
+        same = compare("==", n, count) if isinstance(n, Dim) or isinstance(count, Dim) else n == count
+        if isinstance(same, Staged):
+            emit(control.check, (same,), {"error": InputError, "args": (message,)})
+        elif not same:
+            raise InputError(message)
+    if type(count) is int and count == 0:
+        raise InputError(f"vmap of {name_of(fun)} over an axis of length 0")
+    return count
 
 
 def _count(fun: Callable, leaves: list[Any], axes: list[Any]) -> int:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 import adjoint.transforms.branch_reverse
+import adjoint.transforms.calls  # noqa: F401
 import adjoint.transforms.loop_reverse  # noqa: F401
 from adjoint import tree
 from adjoint.eager.tape import type_of
 from adjoint.errors import InputError
-from adjoint.frontend.hooks import resolve_staged
 from adjoint.ir.build import Builder, building, innermost
 from adjoint.ir.edit import Copier
 from adjoint.ir.graph import Value
@@ -20,6 +20,7 @@ from adjoint.ops.creation import zeros
 from adjoint.rules.cotangents import Undefined
 from adjoint.staged.scopes import Cell, Location, changes, rollback, write
 from adjoint.staged.values import Staged, lift, value_of, wrap
+from adjoint.staging.recursion import resolve_call
 from adjoint.staging.stage import Output, settled
 from adjoint.transforms.push import Push
 from adjoint.transforms.replay import Replay
@@ -60,7 +61,7 @@ class StagedCall:
             given = list(args)
             for k, value in zip(argnums, traced, strict=True):
                 given[k] = value
-            result = resolve_staged(fn)(*given, **kwargs)
+            result = resolve_call(fn)(*given, **kwargs)
             aux = None
             if has_aux:
                 if not (isinstance(result, tuple) and len(result) == 2):

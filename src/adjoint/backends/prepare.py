@@ -196,8 +196,8 @@ class Preparation:
         else:
             out = self.define(node)
         slot = self.slots.__getitem__
-        apart, kept = node in found.apart, node in found.kept
-        self._add(node, step_of(node, slot, out, in_place, reused, apart, kept))
+        marks = [node in marked for marked in (found.apart, found.kept, found.detached)]
+        self._add(node, step_of(node, slot, out, in_place, reused, *marks))
 
     # -- control -----------------------------------------------------------------------------------
 

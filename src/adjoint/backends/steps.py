@@ -225,7 +225,7 @@ def _operator(node: Value) -> Callable | None:
 
 def step_of(
     node: Value, slot: SlotOf, out: Any, in_place: bool = False, reused: int | None = None,
-    apart: bool = False, kept: bool = False,
+    apart: bool = False, kept: bool = False, detached: bool = False,
 ) -> Step:  # fmt: skip
     """Return the step that runs an operation without blocks.
 
@@ -237,13 +237,21 @@ def step_of(
     out : int, or list of (int, int)
         The slot of the result; for an operation with several, the slot and number of each that is
         used.
-    in_place, reused, apart, kept :
+    in_place, reused, apart, kept, detached :
         What the analysis of ownership says of the node (`adjoint.transforms.ownership.Ownership`).
         The slot of a result in place is the operand's.
     """
     op = node.op
     assert op is not None
     ins = [slot(v) for v in node.inputs]
+    if detached:
+        step = step_of(node, slot, out)
+
+        def step_and_copy(f: Frame) -> None:
+            step(f)
+            f[out] = np.array(f[out])
+
+        return step_and_copy
     if in_place:
         return _in_place(op, ins, node.params, slot, apart, kept)
     if reused is not None:

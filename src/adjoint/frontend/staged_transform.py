@@ -319,8 +319,7 @@ class StagedTransformer(StagedExpressions):
             if stop:
                 stopped = self.hook("test", self.visit(make.any(stop)), at=iterable)
                 node.body.append(make.choice(stopped, [make.leave()]))
-            node.orelse = self._block(node.orelse, before, 0)
-            self.frame.definite = before
+            self._native_else(node, before)
             return node
         protocol = self._protocol(make, names, before, targets)
         if isinstance(target, ast.Name):
@@ -355,8 +354,7 @@ class StagedTransformer(StagedExpressions):
         body = self._block(node.body, after, HOOKED if hooked else 1)
         if not hooked:
             node.test, node.body = self.hook("test", test, at=test), body
-            node.orelse = self._block(node.orelse, after, 0)
-            self.frame.definite = after
+            self._native_else(node, after)
             return node
         self.frame.definite = after
         protocol = self._protocol(make, names, before)
@@ -366,6 +364,11 @@ class StagedTransformer(StagedExpressions):
             protocol.passes([make.choice(tested, [*body, protocol.leave()])]),
             *protocol.results(deleted),
         ]
+
+    def _native_else(self, node: ast.For | ast.AsyncFor | ast.While, definite: set[str]) -> None:
+        after = definite - bound_in(node.orelse).deleted
+        node.orelse = self._block(node.orelse, definite, 0)
+        self.frame.definite = after
 
     def _protocol(
         self, make: Maker, names: list[str], bound: set[str], targets: Iterable[str] = ()

@@ -36,7 +36,7 @@ _Node = TypeVar("_Node", bound=ast.AST)
 _Function = TypeVar("_Function", ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-_SUBSCRIPTED = frozenset({"r_", "c_"})
+_SUBSCRIPTED = frozenset({"r_", "c_", "mgrid", "ogrid"})
 """Names of NumPy's objects that make arrays when they are subscripted."""
 
 

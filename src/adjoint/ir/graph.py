@@ -22,6 +22,10 @@ Control operations (`adjoint.ops.control`) and their blocks:
 ``map(count)``                        body(index) -> results, stacked along a new first axis;
                                       iterations are independent
 ``call(*args)``                       of the function in parameter ``function``
+``custom(*args)``                     body(*args) -> results, with a derivative of its own; while a
+                                      function is being staged only
+``checkpoint(*args)``                 body(*args) -> results, computed again in the reverse sweep;
+                                      while a function is being staged only
 ====================================  =========================================================
 """
 
@@ -112,14 +116,17 @@ class Function:
         Its parameters and results are the function's.
     prepared : dict
         What backends keep about it. It is not to be changed once it has run.
+    derived : dict
+        The functions that are its derivatives, by which.
     """
 
-    __slots__ = ("block", "name", "prepared")
+    __slots__ = ("block", "derived", "name", "prepared")
 
     def __init__(self, name: str, block: Block) -> None:
         self.name = name
         self.block = block
         self.prepared: dict[Any, Any] = {}
+        self.derived: dict[Any, Function] = {}
 
 
 def values_in(data: Any) -> Iterator[Value]:

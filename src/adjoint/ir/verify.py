@@ -301,6 +301,12 @@ class _Verifier:
             stacked.append(Type(entry.dtype, (length, *entry.shape)))
         self.leaves(node, stacked, "the body")
 
+    def check_region(self, node: Value) -> None:
+        self.shape(node, len(node.inputs))
+        (body,) = node.blocks
+        self.enters(node, body.parameters, node.inputs, "argument", "the body")
+        self.leaves(node, [r.type for r in body.results], "the body")  # type: ignore[attr-defined]
+
     def check_call(self, node: Value) -> None:
         self.shape(node)
         function = node.params.get("function")
@@ -340,7 +346,9 @@ class _Verifier:
 
 _CHECKS: dict[str, Callable[[_Verifier, Value], None]] = {
     "call": _Verifier.check_call,
+    "checkpoint": _Verifier.check_region,
     "constant": _Verifier.constant,
+    "custom": _Verifier.check_region,
     "for": _Verifier.check_for,
     "if": _Verifier.check_if,
     "map": _Verifier.check_map,

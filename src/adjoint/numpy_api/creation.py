@@ -398,13 +398,14 @@ def _staged_arange(args: tuple[Any, ...], dtype: Any, named: dict[str, Any]) -> 
     if stop is None:
         start, stop = 0, start
     dtype = args[3] if len(args) > 3 else dtype
-    if not any(is_staged(x) and x.dtype.kind in "fc" for x in (start, stop, step)):
+    bounds: list[Any] = [start, stop, step]
+    if not any(is_staged(x) and x.dtype.kind in "fc" for x in bounds):
         return MAKERS[np.arange](start, stop, step, dtype)
     n = at_least(record_call(math.ceil, ((stop - start) / step,)), 0)
     result = start + cr.arange(n) * ((start + step) - start)
     if dtype is None:
-        zeros = (np.zeros((), np.result_type(typical(x)))[()] for x in (start, stop))
-        dtype = np.arange(*zeros, np.ones((), np.result_type(typical(step)))[()]).dtype
+        like: Any = [np.zeros((), np.result_type(typical(x)))[()] for x in bounds]
+        dtype = np.arange(like[0], like[1], like[2] + 1).dtype
     return to_dtype(result, dtype)
 
 

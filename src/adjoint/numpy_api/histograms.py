@@ -98,7 +98,7 @@ def histogram(
     return counts, edges
 
 
-def _counted(columns: list[Any], edges: list[Any], weights: Any) -> Any:
+def _counted(columns: Any, edges: Any, weights: Any) -> Any:
     """Return what falls into each bin."""
     shape = tuple(e.shape[0] for e in edges)  # one bin more in each direction, for what is outside
     index: Any = 0

@@ -354,7 +354,7 @@ def _at(ufunc: np.ufunc) -> Any:
         positions = ravel(flat)
         operand = tuple(ravel(st.broadcast_to(as_array(b), shape=np.shape(flat))) for b in operand)
         if is_staged(a):
-            positions, *operand = map(lift, (positions, *operand))
+            positions, operand = lift(positions), tuple(map(lift, operand))
 
         def change(mine: Any) -> None:
             index = _flat_index(positions[mine], a.shape)

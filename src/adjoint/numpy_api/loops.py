@@ -125,8 +125,8 @@ def _call_vectorized(vectorized: Any, /, *args: Any, **kwargs: Any) -> Any:
             raise ValueError("cannot call `vectorize` on size 0 inputs unless `otypes` is set")
         return otypes or [None] * (len(results[0]) if isinstance(results[0], tuple) else 1)
 
-    found = _over_elements(call, arrays, kinds)
-    return found if len(found) > 1 else found[0]
+    first, *others = _over_elements(call, arrays, kinds)
+    return (first, *others) if others else first
 
 
 def _frompyfunc(func: Callable, /, nin: int, nout: int, **kwargs: Any) -> Callable:

@@ -93,6 +93,8 @@ class _Slices:
             a.shape, axes, isinstance(keepdims, (bool, np.bool)) and bool(keepdims)
         )
         self.counts = self.spoilt = None
+        if self.x.dtype.kind not in "fc":
+            return
         missing = np.isnan(plain(self.x))
         if is_staged(missing) or missing.any():
             if skip_nan:

@@ -27,7 +27,7 @@ def fold(start: Any, stop: Any, init: Any, step: Callable[[Any, Any], Any]) -> A
     with building(innermost()) as body:
         k = body.parameter(python_type(int))
         k.bounds = (_dim(start), _dim(stop - 1))
-        carried = body.parameter(before.type)  # type: ignore[arg-type]
+        carried = body.parameter(before.type)
         body.block.results = [value_of(step(wrap(k), wrap(carried)))]
     return _emit(start, stop, [before], body)[0]
 
@@ -40,7 +40,7 @@ def for_each(count: Any, arrays: tuple[Any, ...], change: Callable[[Any], None])
         k = body.parameter(python_type(int))
         k.bounds = (0, _dim(count - 1))
         for root, value in zip(roots, before, strict=True):
-            root._set(body.parameter(value.type))  # type: ignore[arg-type]
+            root._set(body.parameter(value.type))
         change(wrap(k))
         body.block.results = [current(root) for root in roots]
         rollback(body)
@@ -69,7 +69,7 @@ def mapped(count: Any, make: Callable[[Any], Any]) -> Any:
             )
     types = []
     for value in body.block.results:
-        type = exported(value.type, body)  # type: ignore[attr-defined]
+        type: Any = exported(value.type, body)
         types.append(Type(type.dtype, (_dim(count), *type.shape)))
     inputs = (value_of(count),)
     place = users_place()

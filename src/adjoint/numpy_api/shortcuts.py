@@ -77,6 +77,17 @@ def _array_of_numbers(x: Any) -> Any:
     return from_nested(x) if type(x) in _LISTS and any_active(x) and _holds_numbers(x) else x
 
 
+def _array_of_staged_numbers(x: Any) -> Any:
+    # But a shape, whose lengths are integers, stays one.
+    return _array_of_numbers(x) if type(x) in _LISTS and not _holds_integers(x) else x
+
+
+def _holds_integers(x: Any) -> bool:
+    if type(x) in _LISTS:
+        return all(map(_holds_integers, x))
+    return isinstance(x, int)
+
+
 def _holds_numbers(x: Any) -> bool:
     if type(x) in _LISTS:
         return all(map(_holds_numbers, x))
@@ -99,7 +110,7 @@ def _staged_function(fn: Any) -> Callable[..., Any]:
 
     def call(*args: Any, **kwargs: Any) -> Any:
         if any_staged(args) or any_staged(kwargs):
-            return call_function(fn, tuple(map(_array_of_numbers, args)), kwargs)
+            return call_function(fn, tuple(map(_array_of_staged_numbers, args)), kwargs)
         return hooks.resolve(fn)(*args, **kwargs)
 
     return call

@@ -6,7 +6,6 @@ with ordinary numbers for arguments too: what is stored later may be staged.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +19,7 @@ from adjoint.ops.registry import FUNCTIONS, Traced
 from adjoint.ops.structural import broadcast_to, cast, copy, stack
 from adjoint.staged import Staged, emit, lift
 
-__all__ = ["MAKERS", "STAGED", "filled"]
+__all__ = ["MAKERS", "STAGED", "adopted", "filled"]
 
 STAGED: dict[Any, Callable[..., Any]] = {}
 """NumPy's and Python's functions -> what rewritten staged code calls in their place."""
@@ -45,9 +44,8 @@ def filled(shape: tuple[Any, ...], value: Any, dtype: np.dtype) -> Any:
     if is_staged(value) or np.ndim(value):
         return copy(cast(broadcast_to(lift(value), shape=shape), dtype=dtype))
     number = dtype.type(value).item()
-    number = (
-        int(number) if number == 0 and not math.copysign(1, complex(number).real) < 0 else number
-    )
+    if number == 0 and not np.signbit(number.real):
+        number = 0  # which memory is, to begin with
     return emit(cr.full, (), {"shape": shape, "value": number, "dtype": dtype})
 
 
@@ -194,10 +192,10 @@ _FORMULAS: dict[Any, Callable[..., Any]] = {
 }  # fmt: skip
 
 
-def _adopted(result: Any, given: tuple[Any, ...]) -> Any:
+def adopted(result: Any, given: tuple[Any, ...]) -> Any:
     """Return new arrays of numbers as staged ones, which can be stored to."""
     if type(result) in (tuple, list):
-        return type(result)([_adopted(r, given) for r in result])
+        return type(result)([adopted(r, given) for r in result])
     if type(result) is not np.ndarray or not _numeric(result.dtype):
         return result
     for x in given:
@@ -218,7 +216,7 @@ def _making(fn: Any) -> Callable[..., Any]:
             return call_function(fn, args, kwargs) if fn in FUNCTIONS else _ours(fn, args, kwargs)
         if any_active(args) or any_active(kwargs):
             return _ours(fn, args, kwargs)
-        return _adopted(fn(*plain(args), **plain(kwargs)), (*args, *kwargs.values()))
+        return adopted(fn(*plain(args), **plain(kwargs)), (*args, *kwargs.values()))
 
     return call
 
@@ -233,7 +231,7 @@ def _computed(fn: Any, formula: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
         if any_staged(args) or any_staged(kwargs):
             return formula(*args, **kwargs)
-        return _adopted(fn(*args, **kwargs), ())
+        return adopted(fn(*args, **kwargs), ())
 
     return call
 

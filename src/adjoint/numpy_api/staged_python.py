@@ -104,7 +104,7 @@ def round_(x: Any, ndigits: Any = None) -> Any:
         return _otherwise(round, x) if ndigits is None else _otherwise(round, x, ndigits)
     if is_staged(x) and x.ndim:
         return np.round(x, 0 if ndigits is None else ndigits)
-    if isinstance(x, Dim) and ndigits is None:
+    if is_staged(x) and x.dtype.kind in "iu" and is_weak(x) and ndigits is None:
         return x
     if x.__class__ is np.ndarray:
         x = x[()]

@@ -15,21 +15,26 @@ from adjoint.ops.registry import Op, primitive
 __all__ = [
     "CONTROL",
     "EFFECTS",
+    "REGIONS",
     "Stack",
     "call",
     "check",
+    "checkpoint",
     "cond",
     "constant",
+    "custom",
     "dim",
     "draw",
     "effect",
     "empty_stack",
     "entry",
     "entry_add",
+    "external",
     "for_loop",
     "map_loop",
     "push",
     "raise_error",
+    "recompute",
     "require_equal",
     "slice_length",
     "undefined",
@@ -49,8 +54,15 @@ while_loop = _control("while", "*inits")
 cond = _control("if", "predicate")
 map_loop = _control("map", "count")
 call = _control("call", "*args")
+custom = _control("custom", "*args")
+checkpoint = _control("checkpoint", "*args")
 
-CONTROL = frozenset({for_loop, while_loop, cond, map_loop, call})
+REGIONS = frozenset({custom, checkpoint})
+"""Blocks that run once, with a derivative of their own: the ``rule`` that is given with one, or that
+of its operations, recomputed. They are taken apart when a function has been staged
+(`adjoint.transforms.regions`): nothing that runs or simplifies graphs meets them."""
+
+CONTROL = frozenset({for_loop, while_loop, cond, map_loop, call}) | REGIONS
 """The operations with blocks, and the call of a function."""
 
 constant = primitive("constant", lambda *, value: value)
@@ -131,11 +143,18 @@ check = primitive("check", _check, "condition")
 draw = primitive("draw", lambda *, call, args, kwargs: call(*args, **kwargs))
 """Random numbers: ``call`` is a method of a generator, whose state is its own."""
 
+external = primitive("external", lambda *xs, call: call(*xs), "*xs", results=True)
+"""A function of the user's that is called with numbers, and has no effect (`adjoint.api.external`)."""
+
 EFFECTS = frozenset({raise_error, effect, check, draw, require_equal})
 """Operations that are there for what they do, in the order in which they stand."""
 
 
 # -- what loops keep -------------------------------------------------------------------------------
+
+recompute = primitive("recompute", lambda x, after: x, "x", "after", views=True)
+"""x, but not before ``after`` is there. What is computed from it is not what was computed from x: no
+pass sees through it, so that the reverse sweep computes again what it is to compute again."""
 
 
 class Stack:

@@ -14,15 +14,16 @@ class CannotStage(TracingError):
 
     Attributes
     ----------
-    culprit : object
-        The staged value whose number was wanted, if that was the reason.
+    culprits : list
+        The staged values whose numbers would help, from the inside out: what was asked for, the
+        numbers of passes of the loops around it.
     parameters : set of int
         The argument leaves that would have to be constants, where that would help.
     """
 
     def __init__(self, message: str, culprit: Any = None) -> None:
         super().__init__(message)
-        self.culprit = culprit
+        self.culprits: list[Any] = [] if culprit is None else [culprit]
         self.parameters: set[int] = set()
 
 

@@ -98,6 +98,9 @@ class Integer(Dim):
     def __pos__(self) -> Any:
         return self
 
+    def __invert__(self) -> Any:
+        return -self - 1
+
     def __abs__(self) -> Any:
         return _operator(ew.absolute, abs, self)
 

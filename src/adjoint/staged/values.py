@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NoReturn
 import numpy as np
 
 from adjoint.errors import EscapedValueError, TracingError
-from adjoint.ir.build import innermost, users_place
+from adjoint.ir.build import Builder, innermost, users_place
 from adjoint.ir.dims import Dim
 from adjoint.ir.graph import Value
 from adjoint.ir.types import AnyType, StackType, Type, of_value
@@ -50,13 +50,16 @@ class Staged(Traced):
     _view : View or None
     _contiguous : bool
         Whether the memory is known to be C-contiguous, so that ``reshape`` gives a view.
+    _home : Builder or None
+        Of an array made apart: the block under construction in which it was. A change there is not
+        one of what was there before the block.
     _moved : str or None
         Why the object may not be used any more.
     _unsure : tuple or None
         An array that may or may not share its memory, and its value then.
     """
 
-    __slots__ = ("__weakref__", "_contiguous", "_moved", "_unsure", "_value", "_view")
+    __slots__ = ("__weakref__", "_contiguous", "_home", "_moved", "_unsure", "_value", "_view")
 
     _class: ClassVar[type]
     # From `adjoint.staged.integers`:
@@ -68,6 +71,7 @@ class Staged(Traced):
         self._value = value
         self._view = view
         self._contiguous = contiguous
+        self._home: Builder | None = None
         self._moved: str | None = None
         self._unsure: tuple[Staged, Value] | None = None
 
@@ -100,7 +104,9 @@ class Staged(Traced):
         return lift(value)
 
     def _apart(self) -> Any:
-        return Staged._class(current(self), None, self._contiguous)
+        apart = Staged._class(current(self), None, self._contiguous)
+        apart._home = innermost()
+        return apart
 
     def _no_entries(self, dtype: np.dtype) -> Any:
         """Return the zero cotangent of a stack with entries like this one."""
@@ -121,7 +127,10 @@ class Staged(Traced):
 
     def _set(self, value: Value) -> None:
         """Make the root hold another value, which the innermost scope takes note of."""
-        write(Cell(self), value)
+        if self._home is innermost():
+            self._value = value
+        else:
+            write(Cell(self), value)
 
 
 def current(x: Staged) -> Value:

@@ -16,6 +16,7 @@ from adjoint.ir.edit import exported
 from adjoint.ops import control
 from adjoint.staged.scopes import ABSENT, Cell, Location, changes, rollback, write
 from adjoint.staged.values import Staged, value_of, wrap
+from adjoint.staging.recursion import Bottom
 from adjoint.staging.loops import _enter_block, _leave_block, picked, where
 from adjoint.staging.state import (
     UNBOUND,
@@ -29,13 +30,9 @@ from adjoint.staging.state import (
 )
 from adjoint.staging.truth import is_abstract, not_value, truth
 
-__all__ = ["Branch", "UserRaise", "and_", "if_", "or_", "test"]
+__all__ = ["Branch", "and_", "if_", "or_", "test"]
 
 _MISSING = object()
-
-
-class UserRaise(Exception):
-    """Carries an exception that the user's code raises on one side of a staged branch."""
 
 
 class _Side:
@@ -78,6 +75,7 @@ class Branch:
         if isinstance(self.condition, bool) and not isinstance(self.condition, Staged):
             self.abstract = False
         self.sides: list[_Side] = []
+        self.errors: list[BaseException] = []
 
     def __iter__(self) -> Iterator[bool]:
         if not self.abstract:
@@ -107,10 +105,15 @@ class Branch:
         """Tell whether to go on although a side ended with ``error``: one that the user raises."""
         if self.builder is None:
             return False
+        if isinstance(error, Bottom):
+            self.errors.append(error)
+            self._end_side(None)  # what the other side gives tells the type
+            return True
         if getattr(error, "__staged_raise__", False) and isinstance(error, Exception):
             innermost().emit(
                 control.raise_error, (), {"error": error}, type_of_leaf(0), (), users_place()
             )
+            self.errors.append(error)
             self._end_side(None)
             return True
         builder, self.builder = self.builder, None
@@ -140,10 +143,9 @@ class Branch:
     def _merge(self) -> None:
         yes, no = self.sides
         if yes.raises and no.raises:
-            # The program goes no further, but what follows is staged all the same.
-            self.state = self.before
+            # The program goes no further: the branch around this one ends here, too.
             self._emit([], [], [])
-            return
+            raise self.errors[-1]
         merger = _Merger(yes, no, where(self.place))
         state = {}
         for name in self.names:

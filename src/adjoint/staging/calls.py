@@ -24,6 +24,7 @@ from adjoint.staging import hooks as meanings
 from adjoint.staging.branches import Branch
 from adjoint.staging.items import enumerate_, range_, reversed_, zip_
 from adjoint.staging.outside import is_outside
+from adjoint.staging.recursion import resolve_call
 from adjoint.staging.session import session
 
 __all__ = ["install"]
@@ -196,7 +197,7 @@ def install() -> None:
     """Fill in the hooks of staged code."""
     names = [name for name in meanings.__all__]
     vars(STAGED.hooks).update({name: getattr(meanings, name) for name in names})
-    vars(STAGED.hooks)["branch"] = Branch
+    vars(STAGED.hooks).update(branch=Branch, resolve=resolve_call)
     for fn, implementation in (
         (range, range_),
         (zip, zip_),

@@ -190,10 +190,14 @@ class Carry:
 
     # -- the operation -----------------------------------------------------------------------------
 
+    def carried(self) -> list[tuple[Any, Plan]]:
+        """Return the plans in the order of the parameters."""
+        return [(key, self.plans[key]) for key in self.places if key in self.plans]
+
     def results(self) -> list[Value]:
         """Return the body's results, in the order of its parameters (in the body's block)."""
         results = []
-        for key, plan in self.plans.items():
+        for key, plan in self.carried():
             after = tree.flatten(self.after[key])[0]
             for leaf, type in zip(after, plan.types, strict=True):
                 if type is not None:
@@ -203,7 +207,7 @@ class Carry:
     def inits(self) -> list[Value]:
         """Return what the carried values are before the loop (in the block around it)."""
         inits = []
-        for plan in self.plans.values():
+        for _, plan in self.carried():
             for leaf, type in zip(plan.leaves, plan.types, strict=True):
                 if type is not None:
                     inits.append(convert(leaf, type))

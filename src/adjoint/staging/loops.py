@@ -87,12 +87,18 @@ class _Loop:
             self.reason = error if isinstance(error, CannotStage) else None
             self.state = dict(self.initial)
             return True
+        if isinstance(error, CannotStage):
+            error.culprits.append(self._passes())
         return False
 
     # -- inside ------------------------------------------------------------------------------------
 
     def _can_unroll(self) -> bool:
         raise NotImplementedError
+
+    def _passes(self) -> Any:
+        """Return how often the loop runs, if that is known before it runs."""
+        return None
 
     def _abandon(self) -> None:
         builder, self.builder = self.builder, None
@@ -257,6 +263,9 @@ class ForLoop(_Loop):
     def _can_unroll(self) -> bool:
         items = self.items
         return items is None or type(items.length) is int
+
+    def _passes(self) -> Any:
+        return self.items.length if self.items is not None else None
 
     def _staged(self) -> Iterator[Any]:
         items = self.items

@@ -63,6 +63,7 @@ class Session:
     unrolled_loops: dict[Any, str] = field(default_factory=dict)
     sites: dict[Any, Any] = field(default_factory=dict)
     passes: int = 0
+    frames: list[Any] = field(default_factory=list)
     signs: list[tuple[Dim, str]] = field(default_factory=list)
     outside: dict[int, Any] = field(default_factory=dict)
     assigned: dict[Any, Any] = field(default_factory=dict)

@@ -13,13 +13,14 @@ from adjoint.ir.build import building, innermost
 from adjoint.ir.dims import Dim, evaluate
 from adjoint.ir.graph import Function, Value, values_in
 from adjoint.ir.types import Type, of_value, python_type
-from adjoint.staged.integers import Integer, NeedsConstant
+from adjoint.staged.integers import Integer
 from adjoint.staged.scopes import Cell, Location, changes, rollback
 from adjoint.staged.values import Staged, value_of, wrap
 from adjoint.staging.branches import Conflict
 from adjoint.staging.outside import note_outside
 from adjoint.staging.session import Capture, Session, starting
 from adjoint.staging.state import CannotStage, Pending
+from adjoint.transforms.regions import inline
 
 __all__ = ["Graph", "Output", "Signature", "settled", "signature_of", "stage_function"]
 
@@ -204,8 +205,8 @@ def stage_function(
             _note_containers(value)
         try:
             result = call(*args, **kwargs)
-        except (NeedsConstant, CannotStage) as error:
-            wanted = needs_fixed(error, builder.block.parameters, 0)
+        except CannotStage as error:
+            wanted = needs_fixed(error, builder.block.parameters)
             shift = len(lengths)
             error.parameters = {
                 lengths[p][0] if p < shift else arguments[p - shift] for p in wanted
@@ -219,8 +220,10 @@ def stage_function(
         rollback(builder)
         builder.block.results = results
     guards = [(read, value) for read, value in session.guards.values()]
+    function = Function(name, builder.block)
+    inline(function)
     return Graph(
-        Function(name, builder.block),
+        function,
         lengths,
         arguments,
         list(session.captures.values()),
@@ -324,15 +327,21 @@ def _writes(builder: Any, results: list[Value]) -> list[tuple[Location, Any, lis
     return writes
 
 
-def needs_fixed(error: BaseException, graph_parameters: Sequence[Value], count: int) -> set[int]:
-    """Return which integer parameters the number that Python asked for depends on.
+def needs_fixed(error: CannotStage, parameters: Sequence[Value]) -> set[int]:
+    """Return which integer parameters the numbers depend on that would have helped.
 
-    An empty set if it depends on anything else.
+    An empty set if they depend on anything else.
     """
-    culprit = getattr(error, "culprit", None)
-    if culprit is None:
-        return set()
-    position = {p: k for k, p in enumerate(graph_parameters)}
+    position = {p: k for k, p in enumerate(parameters)}
+    for culprit in error.culprits:
+        found = _sources(culprit, position)
+        if found:
+            return found
+    return set()
+
+
+def _sources(culprit: Any, position: dict[Value, int]) -> set[int]:
+    """Return the integer parameters that a value is computed from; none if from anything else."""
     found: set[int] = set()
     todo: list[Value] = []
     if isinstance(culprit, Dim):
@@ -346,8 +355,7 @@ def needs_fixed(error: BaseException, graph_parameters: Sequence[Value], count: 
             continue
         seen.add(value)
         if value.op is None:
-            type_ = value.type
-            if value not in position or not (isinstance(type_, Type) and type_ == INT):
+            if value not in position or value.type != INT:
                 return set()
             found.add(position[value])
             continue

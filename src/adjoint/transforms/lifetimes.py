@@ -49,7 +49,7 @@ def whole(key: Key) -> Value:
 
 def type_of(key: Key) -> Any:
     """Return the type of a value or of a part of a tuple."""
-    return key[0].type[key[1]] if isinstance(key, tuple) else key.type  # type: ignore[index]
+    return key[0].type[key[1]] if isinstance(key, tuple) else key.type
 
 
 class Lifetimes:

@@ -21,8 +21,9 @@ Where only what a carried value held at entry, or what a back edge gives it, is 
 update in the body, that is copied instead: once before the loop, or at each back edge. It is done
 at the outermost loop where it helps, and the loop is analysed again.
 
-What a stack keeps is copied when it is kept if an update would change it later, or if it is a part
-of an array that the loop makes: a stack of views would keep all those arrays alive.
+Where only views of an array are in the way, they are copied when they are made: a part costs less
+than the whole. So is what a stack keeps, if it is changed later, or if it is a part of an array
+that the loop makes: a stack of views would keep all those arrays alive.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from adjoint.ir.graph import Function, Value, values_in, walk
 from adjoint.ir.types import StackType, Type
 from adjoint.ops import control
 from adjoint.ops.indexing import index_add, update
-from adjoint.ops.structural import project_result
+from adjoint.ops.structural import broadcast_to, project_result
 from adjoint.transforms.lifetimes import Key, Lifetimes, parts, type_of
 from adjoint.transforms.sharing import (
     FOREIGN,
@@ -77,6 +78,8 @@ class Ownership:
         does not take care of that: the value is copied.
     kept : set
         The operations that copy the array that they put into a stack.
+    detached : set
+        The views that are copied when they are made.
     entry, back : dict
         Loop → the carried values (by number) that are copied before it, at each back edge.
     handed : dict
@@ -90,6 +93,7 @@ class Ownership:
     reused: dict[Value, int] = field(default_factory=dict)
     apart: set[Value] = field(default_factory=set)
     kept: set[Value] = field(default_factory=set)
+    detached: set[Value] = field(default_factory=set)
     entry: defaultdict[Value, set[int]] = field(default_factory=lambda: defaultdict(set))
     back: defaultdict[Value, set[int]] = field(default_factory=lambda: defaultdict(set))
     handed: dict[Value, frozenset[int]] = field(default_factory=dict)
@@ -233,6 +237,7 @@ class _Analysis:
         self.lifetimes = lifetimes
         self.allowed = allowed
         self.kept: set[Value] = set()
+        self.detached: set[Value] = set()
         while True:
             try:
                 self._start(function, owned)
@@ -241,7 +246,7 @@ class _Analysis:
                 pass
 
     def _start(self, function: Function, owned: frozenset[int]) -> None:
-        self.found = Ownership(kept=self.kept)
+        self.found = Ownership(kept=self.kept, detached=self.detached)
         self.sharing = sharing = Sharing(self.lifetimes)
         self.sources: defaultdict[int, set[int]] = defaultdict(set)
         self.keepers: defaultdict[int, set[Value]] = defaultdict(set)
@@ -293,7 +298,7 @@ class _Analysis:
         elif op is control.entry:
             held = sharing.of(node.inputs[0]).held
             sharing.give(node, Memory(held | sharing.fresh(node, "own"), held))
-        elif may_view(node):
+        elif may_view(node) and node not in self.detached:
             sharing.give(node, sharing.of_view(node))
         elif "kwargs" in node.params and not node.inputs:
             # Any function of NumPy's: who knows what its results share memory with.
@@ -330,7 +335,7 @@ class _Analysis:
             for param in values_in(node.params):
                 in_the_way |= sharing.of(param).own & memory.own
             if in_the_way:
-                self._make_room(in_the_way, memory.own, scope)
+                self._make_room(node, in_the_way, memory.own, scope)
                 self.impossible.add(node)
                 allowed = False
         self.found.in_place[node] = allowed
@@ -497,22 +502,57 @@ class _Analysis:
             state.back[k] |= around
         return state.pair(made, False) or new
 
-    def _make_room(self, in_the_way: Tokens, own: Tokens, scope: Scope) -> None:
+    def _make_room(self, node: Value, in_the_way: Tokens, own: Tokens, scope: Scope) -> None:
         """Restart with something copied earlier if that makes an update possible in place."""
-        kept: dict[int, set[Value]] = {}
-        for token in in_the_way - {FOREIGN}:
-            keepers = self._keepers_of(token)
-            if keepers and all(map(_is_stack, self.sharing.users(token, scope))):
-                kept[token] = keepers
-        rest = in_the_way - kept.keys()
-        if kept and (not rest or self._room(rest, own) is not None):
-            self.kept.update(*kept.values())
+        users = {t: self._users(t, node, scope) for t in in_the_way}
+        rest = frozenset(t for t in in_the_way if not users[t])
+        if rest != in_the_way and (not rest or self._room(rest, own) is not None):
+            for user in set().union(*[found or () for found in users.values()]):
+                (self.detached if may_view(user) else self.kept).add(user)
             raise _Restart(None)
         room = self._room(in_the_way, own)
         if room is not None:
             loop, copied, late = room
             copied |= late
             raise _Restart(loop)
+
+    def _users(self, token: int, node: Value, scope: Scope) -> set[Value] | None:
+        """Return the views, and what put memory into stacks, because of which a token is in use.
+
+        None if it is in use because of something else.
+        """
+        if token == FOREIGN:
+            return None
+        users: set[Value] = set()
+        for key in self.sharing.users(token, scope):
+            behind = self._behind(key, token, node.inputs[0])
+            if not behind:
+                return None
+            users |= behind
+        return users
+
+    def _behind(self, key: Key, token: int, target: Value) -> set[Value] | None:
+        """Return the views through which a value has come by a token; None if it is no view."""
+        if _is_stack(key):
+            return self._keepers_of(token)
+        if not isinstance(key, tuple):
+            if key.op is project_result:
+                return self._behind((key.inputs[0], key.params["k"]), token, target)
+            own = self.sharing.token((key, "own"))
+            view = may_view(key) and key.op is not broadcast_to and token != own
+            return {key} if view and key is not target else None
+        node, k = key
+        if node.op is not control.cond:
+            return None
+        behind: set[Value] = set()
+        for block in node.blocks:
+            result = block.results[k]
+            if token in self.sharing.of(result).own:
+                found = self._behind(result, token, target)
+                if not found:
+                    return None
+                behind |= found
+        return behind
 
     def _keepers_of(self, token: int) -> set[Value]:
         """Return what put memory into stacks that has a token, or is what the token is about."""

@@ -24,7 +24,7 @@ from adjoint.transforms.forward import as_tangent, push_through
 from adjoint.transforms.joint import as_cotangent, cotangent_type, zero_cotangent
 from adjoint.transforms.replay import active_results, differentiable, saved_values, seen
 
-__all__ = ["Push"]
+__all__ = ["HANDLERS", "Push"]
 
 INT = python_type(int)
 
@@ -36,12 +36,18 @@ class Push(Copier):
     ----------
     dots : dict
         The tangents of values of the original, staged; tuples for operations with several results.
+    parts : dict
+        The results of operations that are not recorded as one operation.
     """
 
     def __init__(
-        self, table: dict[Value, Value] | None = None, dots: dict[Value, Any] | None = None
+        self,
+        table: dict[Value, Value] | None = None,
+        dots: dict[Value, Any] | None = None,
+        parts: dict[Value, list[Value]] | None = None,
     ) -> None:
         super().__init__(table)
+        self.parts: dict[Value, list[Value]] = {} if parts is None else parts
         self.dots: dict[Value, Any] = {} if dots is None else dots
 
     def run(self, block: Block) -> list[Value]:
@@ -55,7 +61,7 @@ class Push(Copier):
         if node.op in control.CONTROL:
             active = self._active(node)
             if active:
-                _HANDLERS[node.op](self, node, active)
+                HANDLERS[node.op](self, node, active)
                 return
         new = self.copy(node)
         if node.op in control.CONTROL:
@@ -109,6 +115,9 @@ class Push(Copier):
 
     def copy(self, node: Value) -> Value:
         """Record one operation as it is."""
+        if node.op is project_result and node.inputs[0] in self.parts:
+            new = self.table[node] = self.parts[node.inputs[0]][node.params["k"]]
+            return new
         builder = innermost()
         new = self.node(node)
         builder.block.nodes.append(new)
@@ -124,7 +133,7 @@ class Push(Copier):
         return sorted(active_results(node, active)) if active else []
 
     def inner(self) -> Push:
-        return Push(dict(self.table), dict(self.dots))
+        return Push(dict(self.table), dict(self.dots), dict(self.parts))
 
     def finish(self, node: Value, new: Value, active: Iterable[int], count: int) -> None:
         """Note where the tangents of an operation's results are."""
@@ -177,7 +186,8 @@ def _push_for(push: Push, node: Value, active: list[int]) -> None:
     inputs += _starts(push, node.inputs[3:], active)
     count = len(node.inputs) - 3
     types = tuple(p.type for p in block.parameters[1:])
-    new = innermost().emit(control.for_loop, tuple(inputs), {}, types, (block,), node.place)
+    params = push.params(node.params)
+    new = innermost().emit(control.for_loop, tuple(inputs), params, types, (block,), node.place)
     push.finish(node, new, active, count)
 
 
@@ -199,7 +209,12 @@ def _push_while(push: Push, node: Value, active: list[int]) -> None:
     inputs += _starts(push, node.inputs, active)
     types = tuple(p.type for p in block.parameters)
     new = innermost().emit(
-        control.while_loop, tuple(inputs), {}, types, (builder.block, block), node.place
+        control.while_loop,
+        tuple(inputs),
+        push.params(node.params),
+        types,
+        (builder.block, block),
+        node.place,
     )
     push.finish(node, new, active, len(node.inputs))
 
@@ -226,7 +241,7 @@ def _push_if(push: Push, node: Value, active: list[int]) -> None:
     push.finish(node, new, active, len(types))
 
 
-_HANDLERS = {
+HANDLERS = {
     control.for_loop: _push_for,
     control.while_loop: _push_while,
     control.cond: _push_if,

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.errors import NoRuleError
+from adjoint.errors import NoRuleError, TracingError
 from adjoint.ir import Block, Node
 from adjoint.ir.build import building, innermost
 from adjoint.ir.dims import Dim
 from adjoint.ir.edit import Copier
-from adjoint.ir.graph import Value, free_values, map_values
+from adjoint.ir.graph import Value, free_values, map_values, values_in
 from adjoint.ir.types import Type
 from adjoint.ops import control
 from adjoint.ops.registry import Op
@@ -82,10 +82,17 @@ class Replay(Copier):
         The node on the tape of each value that a derivative goes through.
     nodes : list of Node
         The tape.
+    parts : dict
+        The results of operations that are not recorded as one operation.
     """
 
-    def __init__(self, table: dict[Value, Value] | None = None) -> None:
+    def __init__(
+        self,
+        table: dict[Value, Value] | None = None,
+        parts: dict[Value, list[Value]] | None = None,
+    ) -> None:
         super().__init__(table)
+        self.parts: dict[Value, list[Value]] = {} if parts is None else parts
         self.active: dict[Value, Node] = {}
         self.nodes: list[Node] = []
 
@@ -115,6 +122,9 @@ class Replay(Copier):
 
     def copy(self, node: Value) -> Value:
         """Record one operation, without a tape."""
+        if node.op is project_result and node.inputs[0] in self.parts:
+            new = self.table[node] = self.parts[node.inputs[0]][node.params["k"]]
+            return new
         builder = innermost()
         new = self.node(node)
         builder.block.nodes.append(new)
@@ -144,7 +154,7 @@ class Replay(Copier):
             dtype: Any = new.dtype
         else:
             shape, dtype = shape_of(new), new.dtype
-        params = seen(new.params) if new.params else None
+        params = node.params if op is project_result else seen(new.params) if new.params else None
         saved = saved_values(op, new, inputs)
         tape = Node(op, inputs, params, saved, shape, dtype)
         self.active[node] = tape
@@ -152,7 +162,7 @@ class Replay(Copier):
 
     def inner(self) -> Replay:
         """Return the replay of a block of an operation of this one."""
-        return Replay(dict(self.table))
+        return Replay(dict(self.table), dict(self.parts))
 
 
 def saved_values(op: Op, new: Value, inputs: tuple[Any, ...]) -> Any:
@@ -244,12 +254,37 @@ def active_results(node: Value, active: Iterable[Value]) -> set[int]:
             _spread(block, inside)
             found |= {k for k, r in enumerate(block.results) if r in inside and differentiable(r)}
         return found
-    if op is control.map_loop:
+    if op is control.custom:
+        refuse_captured(node, active)
+        on = any(v in active for v in node.inputs)
+        return {k for k, d in enumerate(node.dtype) if on and d.kind in "fc"}
+    if op in (control.map_loop, control.checkpoint):
         inside = set(active)
+        if op is control.checkpoint:
+            inside.update(
+                p for p, v in zip(node.blocks[0].parameters, node.inputs, strict=True) if v in active
+            )
         _spread(node.blocks[0], inside)
         results = node.blocks[0].results
         return {k for k, r in enumerate(results) if r in inside and differentiable(r)}
+    if op is control.call:
+        if any(v in active for v in node.inputs):
+            return {k for k, dtype in enumerate(node.dtype) if dtype.kind in "fc"}
+        return set()
     raise NotImplementedError(f"activity through {op!r}")
+
+
+def refuse_captured(node: Value, active: set[Value]) -> None:
+    """Refuse a function with a rule of its own that uses an active value, but not as an argument."""
+    name = node.params["rule"].name
+    if any(v in active for v in values_in(node.params["constants"])):
+        raise TracingError(f"a traced value was passed to a nondiff argument of {name}")
+    if any(v in active for v in free_values(*node.blocks)):
+        raise TracingError(
+            f"{name} uses a traced value that is not one of its arguments (a variable of an "
+            "enclosing function, an attribute or a global), whose derivative would be lost. Pass "
+            "that value as an argument."
+        )
 
 
 def _spread(block: Block, active: set[Value]) -> None:

@@ -36,7 +36,7 @@ Comput. 32 (2010), has the least total for l + 1 ≤ β(s, 2); so has this one a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import comb
 from typing import TypeAlias
@@ -52,9 +52,12 @@ __all__ = [
     "Reverse",
     "Store",
     "beta",
+    "check_snapshots",
+    "dispensable",
     "optimal_advances",
     "schedule",
     "snapshots_for",
+    "split",
 ]
 
 
@@ -148,6 +151,11 @@ def snapshots_for(memory_bytes: int, state_bytes: int) -> int:
 def _check(steps: int, snapshots: int) -> None:
     if steps < 0:
         raise InputError(f"a loop cannot have {steps} steps")
+    check_snapshots(snapshots)
+
+
+def check_snapshots(snapshots: int) -> None:
+    """Raise an error unless there is room for a snapshot."""
     if snapshots < 1:
         raise InputError(
             f"snapshots={snapshots}: at least the state before the first step has to be kept"
@@ -207,7 +215,7 @@ def _reversal(start: int, steps: int, snapshots: int) -> Iterator[Action]:
     waiting: list[tuple[int, int, int, int]] = []  # stretches whose first state is a snapshot
     while True:
         while steps > 1:
-            ahead = _split(steps, snapshots, r)
+            ahead = split(steps, snapshots, r)
             yield Advance(start, start + ahead)
             waiting.append((start, ahead, snapshots, r - 1))
             start += ahead
@@ -224,7 +232,7 @@ def _reversal(start: int, steps: int, snapshots: int) -> Iterator[Action]:
             yield Discard(start)
 
 
-def _split(steps: int, snapshots: int, r: int) -> int:
+def split(steps: int, snapshots: int, r: int) -> int:
     """Return the length of the first stretch, with β(snapshots, r − 1) ≤ steps ≤ β(snapshots, r).
 
     Of the optimal ones it is that of Algorithm 799.
@@ -238,6 +246,23 @@ def _split(steps: int, snapshots: int, r: int) -> int:
 
 
 # -- an unknown number of steps --------------------------------------------------------------------
+
+
+def dispensable(levels: Sequence[int], level: int) -> int:
+    """Return the place of the last dispensable snapshot; 0, that of state 0, if none is.
+
+    Parameters
+    ----------
+    levels : sequence of int
+        Of the snapshots.
+    level : int
+        Of the working state.
+    """
+    for place in range(len(levels) - 1, 0, -1):
+        if levels[place] < level:
+            return place
+        level = levels[place]
+    return 0
 
 
 class Online:
@@ -271,10 +296,10 @@ class Online:
         """Return the actions of the next step of the forward sweep."""
         actions: list[Action] = []
         if len(self._stored) == self.room:
-            dispensable = self._dispensable()
-            if dispensable:
-                del self._levels[dispensable]
-                actions.append(Discard(self._stored.pop(dispensable)))
+            place = dispensable(self._levels, self._level)
+            if place:
+                del self._levels[place]
+                actions.append(Discard(self._stored.pop(place)))
         if len(self._stored) < self.room:
             self._stored.append(self.steps)
             self._levels.append(self._level)
@@ -285,16 +310,6 @@ class Online:
         actions.append(Advance(self.steps, self.steps + 1))
         self.steps += 1
         return actions
-
-    def _dispensable(self) -> int:
-        """Return the place of the last dispensable snapshot; 0, that of state 0, if none is."""
-        highest = self._level
-        for place in range(len(self._levels) - 1, 0, -1):
-            level = self._levels[place]
-            if level < highest:
-                return place
-            highest = level
-        return 0
 
     def reverse(self) -> Iterator[Action]:
         """Return the actions of the reversal, which is optimal for the snapshots that there are."""

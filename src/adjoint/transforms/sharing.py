@@ -183,7 +183,8 @@ class Sharing:
         if gathers_in(path):
             return Memory(self.fresh(node, "own"))
         own = self.fresh(node, "own")
-        for operand in node.inputs:
+        # A view is of the first operand.
+        for operand in node.inputs if node.op in _SOMETIMES else node.inputs[:1]:
             own |= self.of(operand).own
         kinds = {kind for kind, _ in path}
         # NumPy's imaginary part of a real array is read-only.

@@ -32,11 +32,16 @@ def _length(call: Call) -> Any:
     return _INT
 
 
-@rule("push", "entry_add")
-def _stack(call: Call) -> Any:
+@rule("push", "entry_add", "recompute")
+def _first(call: Call) -> Any:
     return call.operands[0]
 
 
-@rule("for", "while", "if", "map", "call", "empty_stack")
+@rule("external")
+def _declared(call: Call) -> Any:
+    return call.params["call"].types(call.operands)
+
+
+@rule("for", "while", "if", "map", "call", "custom", "checkpoint", "empty_stack")
 def _blocks(call: Call) -> Any:
     raise TypeError(f"the types of {call.op.name!r} are those of its blocks, not of its operands")

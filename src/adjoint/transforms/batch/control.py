@@ -64,7 +64,8 @@ def _for(walk: Batch, node: Value) -> Results:
     inits = _given(walk, node.inputs[3:], differ)
     types = tuple([p.type for p in block.parameters[1:]])  # type: ignore[attr-defined]
     inputs = (*bounds, *inits)
-    new = innermost().emit(control.for_loop, inputs, {}, types, (block,), node.place)
+    params = walk.params(node.params)
+    new = innermost().emit(control.for_loop, inputs, params, types, (block,), node.place)
     return _projected(new, differ)
 
 
@@ -76,7 +77,8 @@ def _while(walk: Batch, node: Value) -> Results:
     blocks = (_body(walk, condition, [False]).block, _body(walk, body, differ).block)
     inits = _given(walk, node.inputs, differ)
     types = tuple([p.type for p in blocks[1].parameters])  # type: ignore[attr-defined]
-    new = innermost().emit(control.while_loop, tuple(inits), {}, types, blocks, node.place)
+    params = walk.params(node.params)
+    new = innermost().emit(control.while_loop, tuple(inits), params, types, blocks, node.place)
     return _projected(new, differ)
 
 
@@ -110,6 +112,17 @@ def _map(walk: Batch, node: Value) -> Results:
     return results
 
 
+def _checkpoint(walk: Batch, node: Value) -> Results:
+    (body,) = node.blocks
+    differ = [(node, k) in walk.found for k in range(len(body.results))]
+    builder = _body(walk, body, differ)
+    types = tuple([exported(r.type, builder) for r in builder.block.results])
+    given = _given(walk, node.inputs, [p in walk.found for p in body.parameters])
+    params = walk.params(node.params)
+    new = innermost().emit(node.op, tuple(given), params, types, (builder.block,), node.place)
+    return _projected(new, differ)
+
+
 def _call(walk: Batch, node: Value) -> Results:
     raise OneByOne
 
@@ -120,4 +133,6 @@ CONTROL: dict[Op, Callable[[Any, Value], Results]] = {
     control.cond: _if,
     control.map_loop: _map,
     control.call: _call,
+    control.custom: _call,
+    control.checkpoint: _checkpoint,
 }

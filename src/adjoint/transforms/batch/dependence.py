@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from adjoint.ir import Block
 from adjoint.ir.dims import Dim
-from adjoint.ir.graph import Value, operands, values_in
+from adjoint.ir.graph import Value, free_values, operands, values_in
 from adjoint.ir.types import Type
 from adjoint.ops import control
 from adjoint.ops.structural import project_result
@@ -122,8 +122,16 @@ def _map(node: Value, found: set[Key]) -> None:
     found.update((node, k) for k, r in enumerate(body.results) if r in found)
 
 
+def _checkpoint(node: Value, found: set[Key]) -> None:
+    (body,) = node.blocks
+    found.update(p for p, v in zip(body.parameters, node.inputs, strict=True) if v in found)
+    _spread(body, found)
+    found.update((node, k) for k, r in enumerate(body.results) if r in found)
+
+
 def _call(node: Value, found: set[Key]) -> None:
-    if any(v in found for v in node.inputs):
+    used = (*node.inputs, *values_in(node.params), *free_values(*node.blocks))
+    if any(v in found for v in used):
         _all(node, found)
 
 
@@ -133,4 +141,6 @@ _CONTROL = {
     control.cond: _if,
     control.map_loop: _map,
     control.call: _call,
+    control.custom: _call,
+    control.checkpoint: _checkpoint,
 }

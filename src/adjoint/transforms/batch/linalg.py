@@ -39,15 +39,15 @@ def _eigh(o: Operation) -> Value:
     return _of_matrix(o)
 
 
-@rule("adjugate_derivative", "spectral")
-def _all_whole(o: Operation) -> Value:
-    inputs = [o.whole(k) for k in range(len(o.inputs))]
-    ranks = {
-        o.rank(k) - (2 if k == 0 or o.node.op.name != "spectral" else 0) for k in range(len(inputs))
-    }  # type: ignore[union-attr]
-    if o.node.op.name == "adjugate_derivative" and len(ranks) > 1:  # type: ignore[union-attr]
-        raise OneByOne
-    return o.emit(o.node.op, inputs, o.params)  # type: ignore[arg-type]
+@rule("spectral")
+def _spectral(o: Operation) -> Value:
+    return o.emit(o.node.op, [o.whole(k) for k in range(3)], o.params)  # type: ignore[arg-type]
+
+
+@rule("adjugate_derivative")
+def _adjugate_derivative(o: Operation) -> Value:
+    rank = max(o.rank(0), o.rank(1))
+    return o.emit(o.node.op, (o.aligned(0, rank), o.aligned(1, rank)), o.params)  # type: ignore[arg-type]
 
 
 @rule("solve", "solve_triangular")

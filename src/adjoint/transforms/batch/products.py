@@ -19,14 +19,14 @@ def _matmul(o: Operation) -> Value:
     x, y = o.inputs
     m, n = o.rank(0), o.rank(1)
     if o.on == (True, False):
-        if n <= 2 and (m == 1 or n == 1 or m == 2):
+        if n <= 2:
             return o.emit(matmul, (x, y))  # rows of x are rows of the product
     elif o.on == (False, True):
         if n == 1 and m == 2:
             return o.emit(matmul, (y, permuted(x, (1, 0))))  # (x @ y) as rows: yᵀ xᵀ
         if n == 1 and m == 1:
             return o.emit(matmul, (y, x))
-        if m <= 2 and n == 2:
+        if m <= 2 <= n:
             return o.emit(matmul, (x, y))
     # As stacks of matrices: a vector is a row on the left, a column on the right.
     rank = max(m, n, 2)

@@ -10,8 +10,7 @@ from adjoint.ir.types import Type
 from adjoint.ops.creation import full
 from adjoint.ops.indexing import index_add
 from adjoint.ops.inference.reduction import normalized
-from adjoint.ops.structural import cast
-from adjoint.transforms.batch.table import OneByOne, Operation, expanded, record, rule
+from adjoint.transforms.batch.table import OneByOne, Operation, rule
 
 __all__: list[str] = []
 
@@ -72,5 +71,3 @@ def _bincount(o: Operation) -> Value:
     path = (("index", (slice(None), index)),)
     return o.emit(index_add, (empty, weights), {"path": path})
 
-
-_ = (cast, expanded, record)

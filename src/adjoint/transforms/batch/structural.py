@@ -75,11 +75,7 @@ def _concatenate(o: Operation) -> Value:
 
 
 def _joined(o: Operation, axis: int) -> Value:
-    dtype = o.node.dtype
-    inputs = []
-    for k in range(len(o.inputs)):
-        x = o.whole(k)
-        inputs.append(x if x.dtype == dtype else record(cast, (x,), {"dtype": dtype}))
+    inputs = [o.result(o.whole(k)) for k in range(len(o.inputs))]
     return o.emit(o.node.op, inputs, {"axis": axis})  # type: ignore[arg-type]
 
 

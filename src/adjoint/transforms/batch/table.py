@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from adjoint.transforms.batch.walk import Batch
 
 __all__ = [
-    "RULES", "OneByOne", "Operation", "expanded", "permuted", "record", "rule", "rule_of",
+    "ONE_BY_ONE", "RULES", "OneByOne", "Operation", "expanded", "in_dtype", "permuted", "record", "rule", "rule_of",
     "shaped",
 ]  # fmt: skip
 
@@ -34,6 +34,9 @@ Rule = Callable[["Operation"], Value]
 
 RULES: dict[str, Rule] = {}
 """Rules by the operation's name. `elementwise` operations share that of ``add``."""
+
+ONE_BY_ONE = frozenset({"fsum", "ieee_remainder"})
+"""Operations of numbers that look like elementwise ones."""
 
 _TAKES_VARYING: set[str] = set()
 
@@ -61,6 +64,8 @@ def rule(*names: str, varying: bool = False) -> Callable[[Rule], Rule]:
 def rule_of(op: Op, varying: bool = False) -> Rule | None:
     """Return the batching rule of an operation; None if its examples are run one by one."""
     found = RULES.get(op.name)
+    if op.name in ONE_BY_ONE:
+        return None
     if found is None and inference._rule_of(op) is elementwise:
         found = RULES["add"]
     return None if varying and op.name not in _TAKES_VARYING else found
@@ -123,13 +128,21 @@ class Operation:
 
     def result(self, x: Value) -> Value:
         """Return ``x`` in the dtype that one example has."""
-        dtype = self.node.dtype
-        return x if x.dtype == dtype else record(cast, (x,), {"dtype": dtype})
+        return in_dtype(x, self.node.dtype)
 
 
 def record(op: Op, inputs: Sequence[Value], params: dict[str, Any] | None = None) -> Value:
     """Record an operation whose type is inferred."""
     return value_of(emit(op, tuple([wrap(v) for v in inputs]), params))
+
+
+def in_dtype(x: Value, dtype: np.dtype) -> Value:
+    """Return ``x`` in a dtype."""
+    if x.dtype == dtype:
+        return x
+    assert isinstance(x.type, Type)
+    type = Type(dtype, x.type.shape, "array" if x.type.kind == "array" else "scalar")
+    return innermost().emit(cast, (x,), {"dtype": dtype}, type)
 
 
 def expanded(x: Value, axes: int) -> Value:

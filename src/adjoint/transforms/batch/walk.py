@@ -172,6 +172,8 @@ class Batch(Copier):
         type = self.type_of_all(v.type)
         if v.op is control.undefined:
             return innermost().emit(v.op, (), {"type": type}, type)
+        if v.op is full:
+            return innermost().emit(full, (), {**new.params, "shape": type.shape}, type)
         if v.op is control.constant and not type.shape[1:]:
             number = new.params["value"]
             params = {"shape": type.shape, "value": number, "dtype": type.dtype}
@@ -274,8 +276,14 @@ class Batch(Copier):
         op = node.op
         assert op is not None
         if op in control.CONTROL:
-            deciding = {control.for_loop: node.inputs[:3], control.while_loop: ()}
-            return any(map(self._differs, deciding.get(op, node.inputs)))
+            if op is control.while_loop:
+                return node.blocks[0].results[0] in self.found
+            if op is control.checkpoint:
+                return False
+            if op is control.call or op is control.custom:
+                return True
+            deciding = node.inputs[:3] if op is control.for_loop else node.inputs
+            return any(map(self._differs, deciding))
         if op is project_result:
             return node.inputs[0] in self.waiting
         types = node.type if isinstance(node.type, tuple) else (node.type,)

@@ -4,9 +4,9 @@ An identity is used where it is exact in floating point, for infinities and NaN 
 x − 0.0, −(−x), x + (−y) = x − y, but not x·0 = 0, and for complex numbers not x·1 = x (the
 imaginary part of ∞·(1 + 0i) is NaN). There are two exceptions.
 
-* x + 0 = x for an array of zeros or a NumPy zero (`facts.is_zero`): derivatives are full of sums of
-  cotangents of which one is zero because nothing contributes to it. Only the sign of a zero differs,
-  where x is −0.0. A Python number 0.0 is left.
+* x + 0 = x for an array of zeros or a NumPy zero (`facts.is_zero`): derivatives are full of sums
+  of cotangents of which one is zero because nothing contributes to it. Only the sign of a zero
+  differs, where x is −0.0. A Python number 0.0 is left.
 * The sum of n equal numbers is their product with n, which is rounded once.
 """
 
@@ -57,9 +57,10 @@ def _add(node: Value, walk: Rewriter) -> Answer:
     # An integer 0 is +0.0 beside a floating-point number.
     integers = node.dtype.kind in "iu"
     for a, b in ((x, y), (y, x)):
-        if _neutral(b) and (integers or b.dtype.kind not in "iub" or is_zero(b)):
-            if walk.fits(node, a):
-                return a
+        if _neutral(b) and (integers or b.dtype.kind not in "iub" or is_zero(b)) and (
+            walk.fits(node, a)
+        ):  # fmt: skip
+            return a
     for a, b in ((x, y), (y, x)):
         if b.op is ew.negative and a.dtype == b.dtype:
             return walk.emit(ew.subtract, (a, b.inputs[0]), None, node.type, node)
@@ -69,14 +70,17 @@ def _add(node: Value, walk: Rewriter) -> Answer:
 def _subtract(node: Value, walk: Rewriter) -> Answer:
     x, y = node.inputs
     n = fill_of(y)
-    if n is not None and n == 0 and walk.fits(node, x):
-        if is_zero(y) or not (np.signbit(np.real(n)) or np.signbit(np.imag(n))):
-            return x
+    if n is not None and n == 0 and walk.fits(node, x) and (is_zero(y) or _is_positive(n)):
+        return x
     if y.op is ew.negative and x.dtype == y.dtype:
         return walk.emit(ew.add, (x, y.inputs[0]), None, node.type, node)
     if is_zero(x) and y.type == node.type:
         return walk.emit(ew.negative, (y,), None, node.type, node)
     return None
+
+
+def _is_positive(zero: Any) -> bool:
+    return not (np.signbit(np.real(zero)) or np.signbit(np.imag(zero)))
 
 
 def _multiply(node: Value, walk: Rewriter) -> Answer:
@@ -91,7 +95,7 @@ def _multiply(node: Value, walk: Rewriter) -> Answer:
 def _without_signs(node: Value, walk: Rewriter) -> Answer:
     x, y = node.inputs
     if x.op is ew.negative and y.op is ew.negative and x.dtype.kind == y.dtype.kind == "f":
-        return walk.emit(node.op, (x.inputs[0], y.inputs[0]), None, node.type, node)  # type: ignore[arg-type]
+        return walk.emit(node.op, (x.inputs[0], y.inputs[0]), None, node.type, node)
     return None
 
 
@@ -123,7 +127,7 @@ def _strong_divide(node: Value, walk: Rewriter) -> Answer:
         nonzero = is_integer(y.type) and walk.integers.sign(y) in ("<0", ">0")
     else:
         nonzero = n != 0 and np.isfinite(n)
-    if nonzero and x.type.kind != "python":  # type: ignore[union-attr]
+    if nonzero and x.type.kind != "python":
         return walk.emit(ew.divide, (x, y), None, node.type, node)
     return None
 
@@ -165,7 +169,7 @@ def _truth(node: Value, walk: Rewriter, neutral: bool) -> Answer:
         if isinstance(known, (bool, np.bool)) and a.dtype.kind == "b":
             if bool(known) is neutral:
                 return a
-            python = is_number(node.type) and node.type.kind == "python"  # type: ignore[union-attr]
+            python = is_number(node.type) and node.type.kind == "python"
             return walk.number(not neutral if python else np.bool(not neutral), node)
     return None
 

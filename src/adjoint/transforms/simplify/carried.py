@@ -1,10 +1,10 @@
 """What loops carry although it does not change, or twice; what branches give back in any case.
 
 * A carried value whose next value is itself, or its initial value, is the initial value.
-* Carried values that begin as the same value, and go on as the same expression if they are the same,
-  are the same.
-* A result that both branches give, and that is there before them, is that value; so is one that the
-  other branch leaves undefined. Results that are the same in both branches are one.
+* Carried values that begin as the same value, and go on as the same expression if they are the
+  same, are the same.
+* A result that both branches give, and that is there before them, is that value; so is one that
+  the other branch leaves undefined. Results that are the same in both branches are one.
 
 `adjoint.transforms.simplify.dead` leaves out what nobody uses then.
 """
@@ -45,7 +45,7 @@ def _carried(node: Value, walk: Rewriter) -> Answer:
         if (r is p or walk.now(r) is init) and _may_stand(init, p, node, k):
             answers[k] = init
             for block in node.blocks:
-                walk.take_the_place(block.parameters[first + k], init)  # type: ignore[arg-type]
+                walk.take_the_place(block.parameters[first + k], init)
         else:
             groups[_beginning(init), p.type].append(k)
     if len(groups) < len(answers) - sum(a is not None for a in answers):
@@ -53,12 +53,12 @@ def _carried(node: Value, walk: Rewriter) -> Answer:
             walk.twins[node, k] = other
             for block in node.blocks:
                 p, q = block.parameters[first + k], block.parameters[first + other]
-                walk.take_the_place(p, q)  # type: ignore[arg-type]
+                walk.take_the_place(p, q)
     return tuple(answers) if any(answers) else None
 
 
 def _may_stand(new: Value, old: Value, node: Value, k: int) -> bool:
-    return accepts(old.type, new.type) and accepts(node.type[k], new.type)  # type: ignore[index]
+    return accepts(old.type, new.type) and accepts(node.type[k], new.type)
 
 
 def _beginning(init: Value) -> Any:
@@ -113,24 +113,24 @@ def _twins(
 
 def _branches(node: Value, walk: Rewriter) -> Answer:
     """Find the results of a branch that are known without it."""
-    yes, no = (block.results for block in node.blocks)
+    yes: list[Any] = node.blocks[0].results
+    no: list[Any] = node.blocks[1].results
     answers: list[Value | None] = [None] * len(yes)
     seen: dict[Any, int] = {}
     inside: set[Any] | None = None
     for k, (a, b) in enumerate(zip(yes, no, strict=True)):
         if a is b:
-            answers[k] = a  # type: ignore[assignment]
+            answers[k] = a
             continue
-        if a.op is control.constant and b.op is control.constant:  # type: ignore[union-attr]
-            if constant_key(a) == constant_key(b):  # type: ignore[arg-type]
-                answers[k] = walk.emit(control.constant, (), a.params, a.type, node)  # type: ignore[attr-defined]
-                continue
+        if a.op is b.op is control.constant and constant_key(a) == constant_key(b):
+            answers[k] = walk.emit(control.constant, (), a.params, a.type, node)
+            continue
         if a.op is control.undefined or b.op is control.undefined:
             given = b if a.op is control.undefined else a
             if inside is None:
                 inside = {n for block in node.blocks for n in block.nodes}
             if given not in inside:
-                answers[k] = given  # type: ignore[assignment]
+                answers[k] = given
                 continue
         other = seen.setdefault((a, b), k)
         if other != k:

@@ -47,13 +47,13 @@ def key_of(node: Value) -> Any:
         return (op, inputs, params["k"])
     if op is control.constant:
         return constant_key(node)
-    if op in APART or OPS.get(op.name) is not op:  # type: ignore[union-attr]
+    if op in APART or OPS.get(op.name) is not op:
         return None
     kind: Any = None
     if type(of) is Type:
         kind = (of.dtype, of.kind)
         if op in _COMMUTATIVE and inputs[0].type == inputs[1].type:
-            inputs = frozenset(inputs)  # type: ignore[assignment]
+            inputs = frozenset(inputs)
     if not params:
         return (op, inputs, kind)
     try:

@@ -1,8 +1,8 @@
 """What is known when the program is compiled: numbers, lengths, branches, how often loops run.
 
-An operation on constant numbers is run by what the interpreter would run, and stays if that warns or
-raises an error: the program is to do so each time it runs. What is proved about integers comes from
-the bounds of values and from linear arithmetic (`adjoint.ir.dims`).
+An operation on constant numbers is run by what the interpreter would run, and stays if that warns
+or raises an error: the program is to do so each time it runs. What is proved about integers comes
+from `integers`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _fold(node: Value, walk: Rewriter) -> Answer:
             return None
     if not inputs or not is_number(node.type):
         return None
-    if op in APART or OPS.get(op.name) is not op:  # type: ignore[union-attr]
+    if op in APART or OPS.get(op.name) is not op:
         return None
     if op not in _READS and any([number_of(v) is None for v in inputs]):
         return None
@@ -74,11 +74,9 @@ def _linear(node: Value, walk: Rewriter) -> Answer:
 
 def _dim(node: Value, walk: Rewriter) -> Answer:
     n = node.inputs[0].shape[node.params["axis"]]
-    return (
-        None
-        if n is None
-        else of_length(n, node, walk) or of_length(walk.integers.of(n), node, walk)
-    )
+    if n is None:
+        return None
+    return of_length(n, node, walk) or of_length(walk.integers.of(n), node, walk)
 
 
 def _require_equal(node: Value, walk: Rewriter) -> Answer:
@@ -157,7 +155,7 @@ def _if(node: Value, walk: Rewriter) -> Answer:
     if predicate is None:
         return None
     block = node.blocks[0 if predicate else 1]
-    if not all(map(_fits, node.type, block.results)):  # type: ignore[arg-type]
+    if not all(map(_fits, node.type, block.results)):
         return None
     return Instead(walk.inline(block))
 
@@ -176,7 +174,7 @@ def _for(node: Value, walk: Rewriter) -> Answer:
     index: Any = body.parameters[0]
     if index.bounds == (None, None):
         index.bounds = (first, add(end, -1)) if by > 0 else (add(end, 1), first)
-    if not all(map(_fits, node.type, inits)):  # type: ignore[arg-type]
+    if not all(map(_fits, node.type, inits)):
         return None
     span = difference(end, first)
     if isinstance(span, Dim):
@@ -186,7 +184,7 @@ def _for(node: Value, walk: Rewriter) -> Answer:
     if trips == 0:
         return Instead(inits)
     parameters: list[Any] = body.parameters[1:]
-    if trips > 1 or lo.type != index.type or not all(map(_fits, node.type, body.results)):  # type: ignore[arg-type]
+    if trips > 1 or lo.type != index.type or not all(map(_fits, node.type, body.results)):
         return None
     if not all([accepts(p.type, x.type) for p, x in zip(parameters, inits, strict=True)]):
         return None
@@ -198,11 +196,10 @@ def _for(node: Value, walk: Rewriter) -> Answer:
 
 def _while(node: Value, walk: Rewriter) -> Answer:
     condition = node.blocks[0]
-    (going,) = condition.results
-    if number_of(going) is not None and not number_of(going):  # type: ignore[arg-type]
-        if not walk.effects.of_block(condition) and all(map(_fits, node.type, node.inputs)):  # type: ignore[arg-type]
-            return Instead(node.inputs)
-    return None
+    going = number_of(condition.results[0])
+    if going is None or going or walk.effects.of_block(condition):
+        return None
+    return Instead(node.inputs) if all(map(_fits, node.type, node.inputs)) else None
 
 
 CONSTANTS = Rules(

@@ -57,12 +57,12 @@ class Liveness:
         """Note whose parameters are whose; mark what has effects, and what is around it."""
         found = False
         node: Value
-        for node in block.nodes:  # type: ignore[assignment]
+        for node in block.nodes:
             op = node.op
             if node.blocks:
                 self.parts[node] = set()
                 inside = [self._survey(inner) for inner in node.blocks]
-                first = 1 if op is _FOR else 0
+                first = 0 if op is _WHILE else 1
                 for inner in node.blocks:
                     for k, parameter in enumerate(inner.parameters):
                         self._loop_of[parameter] = (node, k - first)
@@ -108,7 +108,7 @@ class Liveness:
         if k < 0 or k in self.parts[node]:
             return
         self.parts[node].add(k)
-        self._mark_lengths(node.type[k])  # type: ignore[index]
+        self._mark_lengths(node.type[k])
         blocks = node.blocks
         if node.op is _FOR:
             self._mark((node.inputs[3 + k], blocks[0].parameters[1 + k], blocks[0].results[k]))
@@ -157,7 +157,7 @@ class _Sweep:
             return [*x[:first], *[x[first + k] for k in kept]]
 
         op, blocks = node.op, node.blocks
-        first = {_FOR: 1, _WHILE: 0}.get(op)  # type: ignore[arg-type]
+        first = {_FOR: 1, _WHILE: 0}.get(op)
         if first is not None:
             node.inputs = tuple(chosen(node.inputs, 3 * first))
             for block in blocks:

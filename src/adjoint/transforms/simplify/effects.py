@@ -25,14 +25,11 @@ class Effects:
             return True
         if op is control.call:
             return self._of_function(node.params["function"])
-        for block in node.blocks:
-            if self.of_block(block):
-                return True
-        return False
+        return any([self.of_block(block) for block in node.blocks])
 
     def of_block(self, block: Block) -> bool:
         """Tell whether an operation of a block has an effect."""
-        return any(map(self.of, block.nodes))  # type: ignore[arg-type]
+        return any(map(self.of, block.nodes))
 
     def _of_function(self, function: Function) -> bool:
         found = self._functions.get(function)

@@ -2,9 +2,9 @@
 
 A load looks through stores to other places as far as the store to its own, or to an array that is
 the same everywhere. If it finds neither it stays where it is: to read an older version of an array
-would keep that version alive, and the stores in between could not be in place any more. For the same
-reason only numbers, and arrays that are no views, are forwarded, and a store is only left out if
-nothing but the next one uses its result.
+would keep that version alive, and the stores in between could not be in place any more. For the
+same reason only numbers, and arrays that are no views, are forwarded, and a store is only left out
+if nothing but the next one uses its result.
 """
 
 from __future__ import annotations
@@ -99,9 +99,8 @@ def _store(node: Value, walk: Rewriter) -> Answer:
     """Leave out a store that is overwritten, and one of what is there already."""
     x, value = node.inputs
     path = node.params["path"]
-    if value.op in (getitem, read) and value.inputs[0] is x:
-        if same(walk.integers, _path(value), path) and not gathers_in(path):
-            return x
+    if value.op in (getitem, read) and value.inputs[0] is x and not gathers_in(path):
+        return x if same(walk.integers, _path(value), path) else None
     if x.op is update and same(walk.integers, x.params["path"], path) and walk.uses(x) == 1:
         return walk.emit(update, (x.inputs[0], value), {"path": path}, node.type, node)
     return None

@@ -39,7 +39,7 @@ class _Motion:
     def block(self, block: Block) -> None:
         nodes: list[Any] = []
         for node in block.nodes:
-            for inner in node.blocks:  # type: ignore[attr-defined]
+            for inner in node.blocks:
                 self.block(inner)
                 if node.op in _LOOPS:
                     nodes += self.leaving(inner)
@@ -52,8 +52,8 @@ class _Motion:
         leaving: list[Value] = []
         left: list[Any] = []
         for node in body.nodes:
-            if self.may_leave(node, inside):  # type: ignore[arg-type]
-                leaving.append(node)  # type: ignore[arg-type]
+            if self.may_leave(node, inside):
+                leaving.append(node)
             else:
                 inside.add(node)
                 left.append(node)
@@ -61,7 +61,7 @@ class _Motion:
             self.changed = True
             body.nodes = left
             for node in leaving:
-                node.bounds = tuple([None if _depends(n, inside) else n for n in node.bounds])  # type: ignore[assignment]
+                node.bounds = tuple([None if _depends(n, inside) else n for n in node.bounds])
         return leaving
 
     def may_leave(self, node: Value, inside: set[Value]) -> bool:

@@ -25,7 +25,8 @@ Pass: TypeAlias = "Rules | Callable[[Function], bool]"
 Step: TypeAlias = "Callable[[Function], bool]"
 
 PASSES: tuple[Pass, ...] = (
-    remove_dead, CONSTANTS, CARRIED, ZEROS, ALGEBRA, FORWARDING, COMMON, remove_dead, move_invariant,
+    remove_dead, CONSTANTS, CARRIED, ZEROS, ALGEBRA, FORWARDING, COMMON, remove_dead,
+    move_invariant,
 )  # fmt: skip
 
 ROUNDS = 8

@@ -49,7 +49,7 @@ def apart(integers: Integers, a: Any, b: Any) -> bool:
 def _same_side(integers: Integers, x: Any, y: Any) -> bool:
     """Tell whether both count from the beginning, or both from the end."""
     signs = integers.sign(x), integers.sign(y)
-    return all([s in (">0", ">=0", "==0") for s in signs]) or signs == ("<0", "<0")
+    return signs == ("<0", "<0") or all([s in _NOT_NEGATIVE for s in signs])
 
 
 def in_bounds(integers: Integers, index: Any, shape: tuple[Any, ...]) -> bool:
@@ -65,18 +65,22 @@ def in_bounds(integers: Integers, index: Any, shape: tuple[Any, ...]) -> bool:
         n = shape[axis]
         axis += 1
         if isinstance(entry, slice):
-            if entry.step is not None and type(entry.step) is not int:
+            if entry.step is not None and (type(entry.step) is not int or entry.step == 0):
                 return False
-        elif not _is_number(entry) or n is None:
-            return False
-        elif integers.sign(entry) in (">0", ">=0", "==0"):
-            if integers.sign(n, entry) != ">0":
-                return False
-        elif integers.sign(entry) != "<0" or integers.sign(add(integers.of(n), integers.of(entry))) not in (
-            ">0", ">=0", "==0",
-        ):  # fmt: skip
+        elif not _is_number(entry) or n is None or not _is_within(integers, entry, n):
             return False
     return True
+
+
+def _is_within(integers: Integers, i: Any, n: Any) -> bool:
+    """Tell whether −n ≤ i < n is known, and the sign of i."""
+    if integers.sign(i) in _NOT_NEGATIVE:
+        return integers.sign(n, i) == ">0"
+    from_front = add(integers.of(n), integers.of(i))
+    return integers.sign(i) == "<0" and integers.sign(from_front) in _NOT_NEGATIVE
+
+
+_NOT_NEGATIVE = frozenset({">0", ">=0", "==0"})
 
 
 def _is_number(x: Any) -> bool:

@@ -147,7 +147,7 @@ class Rewriter:
     def inline(self, block: Block) -> tuple[Value, ...]:
         """Record the operations of a block here; return its results."""
         for node in block.nodes:
-            self.visit(node)  # type: ignore[arg-type]
+            self.visit(node)
         return tuple([self._table.get(r, r) for r in block.results])  # type: ignore[call-overload]
 
     def uses(self, value: Value) -> int:
@@ -156,7 +156,7 @@ class Rewriter:
             self._uses = {}
             for block in _blocks(self.function.block):
                 for node in block.nodes:
-                    self._count(node)  # type: ignore[arg-type]
+                    self._count(node)
                 self._count_all(block.results)
             for node in self._added:
                 self._count(node)
@@ -171,11 +171,11 @@ class Rewriter:
         self._out, self._keys = [], []
         for p in block.parameters:
             if self._lengths:
-                self._retype(p)  # type: ignore[arg-type]
+                self._retype(p)
         for node in block.nodes:
-            self.visit(node)  # type: ignore[arg-type]
+            self.visit(node)
         table = self._table
-        block.results = [table.get(r, r) for r in block.results]  # type: ignore[call-overload]
+        block.results = [table.get(r, r) for r in block.results]
         block.nodes = self._out
         for key in self._keys:
             del self.known[key]
@@ -190,9 +190,8 @@ class Rewriter:
                 if v in table:
                     node.inputs = tuple([table.get(v, v) for v in node.inputs])
                     break
-            if node.params and op is not control.constant and op is not project_result:
-                if mentions(node.params, table):
-                    node.params = map_values(node.params, self.now, self._dim)
+            if node.params and op not in _PLAIN and mentions(node.params, table):
+                node.params = map_values(node.params, self.now, self._dim)
             if self._lengths:
                 self._retype(node)
         if op is project_result:
@@ -276,7 +275,7 @@ class Rewriter:
                     set_type(node, self._new_type(node.type))
                     break
         if node.bounds != _NO_BOUNDS:
-            node.bounds = tuple([self._dim(n) if isinstance(n, Dim) else n for n in node.bounds])  # type: ignore[assignment]
+            node.bounds = tuple([self._dim(n) if isinstance(n, Dim) else n for n in node.bounds])
 
     def _new_type(self, of: Any) -> Any:
         if type(of) is tuple:
@@ -292,14 +291,14 @@ class Rewriter:
             self._count_all(mentioned(node.params))
 
     def _count_all(self, values: Any) -> None:
-        uses, table = self._uses, self._table
-        assert uses is not None
+        uses: Any = self._uses
         for v in values:
-            v = table.get(v, v)
-            uses[v] = uses.get(v, 0) + 1
+            now = self._table.get(v, v)
+            uses[now] = uses.get(now, 0) + 1
 
 
 _INT = python_type(int)
+_PLAIN = frozenset({control.constant, project_result})
 _NO_BOUNDS = (None, None)
 
 

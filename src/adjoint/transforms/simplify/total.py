@@ -26,11 +26,11 @@ from adjoint.transforms.simplify.places import in_bounds
 __all__ = ["is_total"]
 
 _SHAPES_ALONE = frozenset({
-    control.constant, control.dim, control.entry, creation.iota, creation.identity,
+    control.constant, control.dim,
     ew.conjugate, ew.extended_subtract, ew.imag, ew.logistic, ew.one_minus_square, ew.python_number,
     ew.real, ew.sech2, ew.stop_gradient, ew.strong_multiply, ew.where,
     linalg.matmul, products.einsum, scan.cumsum,
-    structural.broadcast_to, structural.concatenate, structural.diagonal, structural.permute,
+    structural.concatenate, structural.diagonal, structural.permute,
     structural.project_result, structural.reduce_sum, structural.stack,
 })  # fmt: skip
 """Operations that can fail for nothing but the shapes of their operands."""
@@ -39,6 +39,7 @@ _EXTREMA = frozenset(
     {reduction.reduce_max, reduction.reduce_min, reduction.reduce_fmax, reduction.reduce_fmin}
 )
 _QUOTIENTS = frozenset({ew.divide, ew.floor_divide, ew.fmod, ew.remainder, ew.strong_divide})
+_NOT_NEGATIVE = frozenset({">0", ">=0", "==0"})
 
 
 def is_total(node: Value, integers: Integers) -> bool:
@@ -54,6 +55,13 @@ def is_total(node: Value, integers: Integers) -> bool:
         return len(path) == 1 and path[0][0] == "index" and (
             in_bounds(integers, path[0][1], node.inputs[0].shape)
         )  # fmt: skip
+    if op is control.entry:
+        return integers.sign(node.params["index"]) in _NOT_NEGATIVE
+    if op is creation.iota:
+        return type(node.params["step"]) in (int, float) and node.params["step"] != 0
+    if op is structural.broadcast_to or op is creation.identity:
+        lengths = [integers.sign(n) for n in node.shape if n is not None]
+        return _shapes_fit(node) and all([n in _NOT_NEGATIVE for n in lengths])
     if op is structural.reshape:
         return same_size(node.inputs[0].shape, node.shape) is True
     if op is structural.cast:
@@ -72,7 +80,7 @@ def is_total(node: Value, integers: Integers) -> bool:
 
 
 def _is_python(v: Value) -> bool:
-    return is_number(v.type) and v.type.kind == "python"  # type: ignore[union-attr]
+    return is_number(v.type) and v.type.kind == "python"
 
 
 class _AtRunTime(Exception):
@@ -87,16 +95,16 @@ def _shapes_fit(node: Value) -> bool:
     """Tell whether it is known that the operands' shapes fit each other."""
     types = [v.type for v in node.inputs]
     arrays = [t for t in types if type(t) is Type and t.shape]
-    if len(arrays) <= 1 and isinstance(node.op.fn, np.ufunc):  # type: ignore[union-attr]
+    if len(arrays) <= 1 and isinstance(node.op.fn, np.ufunc):
         return True
     if any([None in t.shape for t in arrays]):
         return False
-    if all([t.shape == arrays[0].shape for t in arrays]) and isinstance(node.op.fn, np.ufunc):  # type: ignore[union-attr]
+    if all([t.shape == arrays[0].shape for t in arrays]) and isinstance(node.op.fn, np.ufunc):
         return True
-    if node.op in (control.constant, control.dim, control.entry, structural.project_result):
+    if node.op in (control.constant, control.dim, structural.project_result):
         return True
     try:
-        infer(node.op, tuple(types), node.params, require_equal=_refuse)  # type: ignore[arg-type]
+        infer(node.op, tuple(types), node.params, require_equal=_refuse)
     except Exception:  # whatever it is, it is for the program to raise
         return False
     return True

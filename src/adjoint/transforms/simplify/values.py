@@ -80,7 +80,4 @@ def mentions(data: Any, table: dict[Value, Any]) -> bool:
         if kind is Type or kind is StackType:
             return any([v in table for v in lengths_of(data) or ()])
         return False
-    for item in data:
-        if type(item) not in _PLAIN and mentions(item, table):
-            return True
-    return False
+    return any([type(item) not in _PLAIN and mentions(item, table) for item in data])

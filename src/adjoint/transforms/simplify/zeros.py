@@ -1,13 +1,12 @@
 """Zeros: what is zero because nothing contributes to it.
 
-The zero that stands where a derivative has nothing (`facts.is_zero`) goes through the operations that
-are linear in it. It does not go through products: 0·∞ is NaN, for derivatives in the staged program
-as well as without staging, unless the other factor is known to be finite, or the product is strong
-(0·∞ = 0). A store into an array of zeros stays.
+The zero that stands where a derivative has nothing (`facts.is_zero`) goes through the operations
+that are linear in it. It goes through a product only if that is strong (0·∞ = 0), or if the other
+factor is known to be finite: 0·∞ is NaN. A store into an array of zeros stays.
 
 A carried value that begins as zero, and is zero at the end of a pass if it was at its beginning, is
-the constant. That is found for all carried values of a loop together: suppose that each of those that
-begin as zero is, follow the body, drop those that turn out not to be, and begin again.
+the constant. That is found for all carried values of a loop together: suppose that each of those
+that begin as zero is, follow the body, drop those that turn out not to be, and begin again.
 """
 
 from __future__ import annotations
@@ -108,14 +107,14 @@ def _carried(node: Value, walk: Rewriter) -> Answer:
     for k in zeros:
         answers[k] = inits[k]
         for block in node.blocks:
-            walk.take_the_place(block.parameters[first + k], inits[k])  # type: ignore[arg-type]
+            walk.take_the_place(block.parameters[first + k], inits[k])
     return tuple(answers)
 
 
 def _may_stand(node: Value, k: int, init: Value) -> bool:
-    p, r = node.blocks[-1].parameters[k - len(node.type)], node.blocks[-1].results[k]  # type: ignore[arg-type]
-    of = p.type  # type: ignore[attr-defined]
-    return known_shape(of) and of == init.type and accepts(node.type[k], of) and r.type == of  # type: ignore[index,attr-defined]
+    p, r = node.blocks[-1].parameters[k - len(node.type)], node.blocks[-1].results[k]
+    of = p.type
+    return known_shape(of) and of == init.type and accepts(node.type[k], of) and r.type == of
 
 
 def _zero_results(node: Value, first: int, candidates: Any, around: set[Value]) -> set[int]:
@@ -123,9 +122,9 @@ def _zero_results(node: Value, first: int, candidates: Any, around: set[Value]) 
     body = node.blocks[-1]
     found = set(candidates)
     while found:
-        zeros = around | {body.parameters[first + k] for k in found}  # type: ignore[misc]
+        zeros = around | {body.parameters[first + k] for k in found}
         _follow(body, zeros)
-        left = {k for k in found if body.results[k] in zeros or is_zero(body.results[k])}  # type: ignore[arg-type]
+        left = {k for k in found if body.results[k] in zeros or is_zero(body.results[k])}
         if left == found:
             break
         found = left
@@ -140,7 +139,7 @@ def _follow(block: Block, zeros: set[Value]) -> None:
 
     results: dict[Value, set[int]] = {}
     node: Value
-    for node in block.nodes:  # type: ignore[assignment]
+    for node in block.nodes:
         op = node.op
         if op is control.cond:
             sides = []
@@ -148,7 +147,7 @@ def _follow(block: Block, zeros: set[Value]) -> None:
                 inside = set(zeros)
                 _follow(inner, inside)
                 sides.append({
-                    k for k, r in enumerate(inner.results) if r in inside or is_zero(r)  # type: ignore[arg-type]
+                    k for k, r in enumerate(inner.results) if r in inside or is_zero(r)
                 })  # fmt: skip
             results[node] = sides[0] & sides[1]
         elif op is control.for_loop or op is control.while_loop:
