@@ -245,7 +245,6 @@ class _Writer:
         if kind < 6:
             return f"0.3 * ({e()}) * ({e()})"
         if kind < 9:
-            self.say("math" if self.chance(0) else "function of a number")
             return f"{self.one(('np.sin', 'np.tanh', 'math.sin', 'math.cos', 'np.cos'))}({e()})"
         if kind == 9:
             return f"math.exp(-abs({e()}))"
@@ -260,7 +259,11 @@ class _Writer:
         if kind < 15:
             self.say("reduction")
             v = self.vector(depth - 1)
-            return self.one((f"0.2 * np.sum({v})", f"np.mean({v})" if False else f"0.1 * np.sum({v} * {v})"))
+            return self.one((f"0.2 * np.sum({v})", f"0.1 * np.sum({v} * {v})"))
+        if kind == 15 and self.chance(30):
+            self.say("stack")
+            length = self.length()
+            return f"0.1 * np.sum(np.stack(({self.vector(1, length)}, {self.vector(0, length)}))[{self.one((0, 1, ':, ::2'))}])"
         if kind == 15:
             length = self.length()
             self.say("dot")
@@ -310,7 +313,7 @@ class _Writer:
     def sliced_product(self) -> str:
         """Return a product of slices of a run-time length."""
         self.say("run-time slice")
-        k = self.integer(1)
+        k = self.integer(1, data=False)
         if self.all("matrices") and self.chance(50):
             m = self.one(self.all("matrices"))
             i, j = self.index(m, K), self.index(m, K)
@@ -333,12 +336,12 @@ class _Writer:
 
     # -- integers and indices ----------------------------------------------------------------------
 
-    def integer(self, depth: int = 1) -> str:
-        """Return an expression for an integer ≥ 0, not large."""
+    def integer(self, depth: int = 1, data: bool = True) -> str:
+        """Return an expression for an integer ≥ 0, not large; of integers only, without ``data``."""
         known = self.all("integers")
         if depth <= 0 or self.chance(45):
             return self.one(known[-4:]) if known and self.chance(80) else str(self.random.randrange(4))
-        e: Callable[[], str] = lambda: self.integer(depth - 1)
+        e: Callable[[], str] = lambda: self.integer(depth - 1, data)
         self.say("integer arithmetic")
         kind = self.random.randrange(10)
         if kind < 2:
@@ -352,15 +355,15 @@ class _Writer:
             return f"{self.one(('min', 'max'))}({e()}, {e()})"
         if kind == 5:
             return f"abs({e()} - {e()})"
-        if kind == 6:
+        if kind == 6 and data:
             self.say("integer of data")
             return f"int(abs(math.sin({self.number(1)})) * 3.3)"
-        if kind == 7:
+        if kind == 7 and data:
             name, _ = self.some_vector(least=1)
             if name:
                 self.say("integer of data")
                 return f"np.argmax({name}) % 4"
-        if kind == 8:
+        if kind == 8 and data:
             self.say("conditional expression")
             return f"({e()} if {self.condition(0)} else {e()})"
         return f"({e()} * 2 + {e()}) % 4"
@@ -446,7 +449,7 @@ class _Writer:
         self.say("new array")
         n = length.text
         return self.one(
-            (f"np.zeros({n})", f"np.full({n}, {self.number(1)})", f"0.1 * np.arange({n})",
+            (f"np.zeros({n})", f"np.full({n}, {self.number(1)})", f"(0.1 * np.arange({n}))",
              f"np.ones({n})")
         )  # fmt: skip
 
@@ -574,7 +577,7 @@ class _Writer:
             + self.one(
                 (f"{m}.copy()", f"0.5 * {m} + {self.number(1)}", f"np.sin({m})", f"np.zeros_like({m})",
                  f"0.3 * np.outer({v}, {self.vector(0, K)})", f"{m}.T * 1.0",
-                 f"np.stack([{v}] * len(a))", f"{m} * {v}[:, None]")
+                 f"{m} * {v}[:, None]")
             )  # fmt: skip
         )
         self.add("matrices", name)
@@ -679,7 +682,7 @@ class _Writer:
         if v is None:
             return self.new_vector()
         self.say("slice stored")
-        k, j = self.integer(1), self.integer(1)
+        k, j = self.integer(1, data=False), self.integer(1, data=False)
         e = self.vector(1, length)
         part = self.one((f"[:{k}]", f"[{k}:]", f"[{k}:{j} + 3]", "[::2]", "[::-1]", f"[-{self.one('123')}:]",
                          f"[{k}::-1]"))  # fmt: skip
@@ -822,13 +825,14 @@ class _Writer:
     def call(self) -> None:
         if not self.helpers:
             return self.new_number()
-        self.line(self.helper_call() if self.chance(30) else f"{self.new_name()} = {self.helper_call()}")
-        return None
-
-    def new_name(self) -> str:
+        call = self.helper_call()
+        if self.chance(30):
+            self.line(call)
+            return None
         name = self.name("s")
+        self.line(f"{name} = {call}")
         self.add("numbers", name)
-        return name
+        return None
 
     def widen(self) -> None:
         """An integer becomes a floating-point number in a loop."""
@@ -862,7 +866,7 @@ class _Writer:
     def leave(self) -> None:
         self.say("early return")
         self.line(f"if {self.condition(1)}:")
-        self.line(f"    return {self.number(1)}")
+        self.line(f"    return 1.0 * ({self.number(1)})")
 
     def jump(self) -> None:
         word = self.one(("break", "continue"))
@@ -936,7 +940,7 @@ class _Writer:
             with self.nested():
                 self.statements(1, 2)
         self.passes = passes
-        if later and head.startswith(f"{k} in"):
+        if later and "range(" in head:
             self.add("integers", k)
 
     def iterable(self, k: str) -> tuple[str, Callable[[], None], int]:

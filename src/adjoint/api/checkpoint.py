@@ -11,27 +11,52 @@ from adjoint.api.custom import innermost, node_of_call, refuse_mutation, zeros_l
 from adjoint.api.derivatives import jvp, vjp
 from adjoint.api.tracing import name_of
 from adjoint.eager.tape import type_of
+from adjoint.errors import InputError
 from adjoint.frontend import resolve
 from adjoint.ir import Node
+from adjoint.ir.build import staging
 from adjoint.rules.derive import Rule
 
 __all__ = ["checkpoint"]
 
 
-def checkpoint(fun: Callable) -> Callable[..., Any]:
+def checkpoint(
+    fun: Callable, *, snapshots: int | None = None, memory: int | None = None
+) -> Callable[..., Any]:
     """Return ``fun`` with its intermediate values recomputed in the reverse sweep, not kept.
 
-    One call keeps its arguments alone; the reverse sweep evaluates ``fun`` once more.
+    One call keeps its arguments alone; the reverse sweep evaluates ``fun`` once more. With
+    ``snapshots`` or ``memory`` it is the loops of ``fun`` that keep little: the values that a loop
+    carries are kept before a few of its passes, and the others are computed again from those, in
+    the order and as often as is best (binomial checkpointing). The values and derivatives are the
+    same in any case.
 
     Parameters
     ----------
     fun : callable
         Of pytrees. All traced values that it uses must be arguments.
+    snapshots : int, optional
+        Before how many passes of each of its outermost loops the carried values are kept at a time.
+    memory : int, optional
+        How many bytes all its outermost loops together may keep, in place of ``snapshots``.
 
     Raises
     ------
     TracingError
-        If ``fun`` uses a traced value that is not an argument.
+        If ``fun`` uses a traced value that is not an argument, or, with ``snapshots`` or
+        ``memory``, cannot be staged (see `jit`) with its loops as loops.
+
+    Notes
+    -----
+    With room for s snapshots, a loop of l passes runs t(s, l + 1) passes in all beside those that
+    the reverse sweep records; with r chosen such that β(s, r − 1) < l + 1 ≤ β(s, r), where
+    β(s, r) = (s + r)! / (s! r!), that is t(s, l) = r l − β(s + 1, r − 1), the least possible
+    (Griewank and Walther, Algorithm 799: revolve, ACM TOMS 26, 2000). A ``while``, whose number of
+    passes is not known, runs none of them more often than r times (Wang, Moin and Iaccarino, SIAM
+    J. Sci. Comput. 31, 2009). Called outside of `jit` such a function is staged, and the forward
+    sweep is run twice.
+
+    Derivatives of higher order are those of the loop, and may keep more.
 
     Examples
     --------
@@ -39,11 +64,54 @@ def checkpoint(fun: Callable) -> Callable[..., Any]:
     >>> step = ad.checkpoint(lambda x: np.sin(np.exp(x)))
     >>> ad.grad(lambda x: step(step(x)))(0.0)
     np.float64(-0.853417498537312)
+    >>> def decay(x, n):
+    ...     for _ in range(n):
+    ...         x = x - 0.01 * np.sin(x)
+    ...     return x
+    >>> ad.grad(ad.checkpoint(decay, snapshots=5))(1.0, 100)
+    np.float64(0.46830249205225056)
     """
+    if snapshots is None and memory is None:
+        return _recomputed(fun)
+    _check(snapshots, memory)
+    compiled: list[Any] = []
 
+    @functools.wraps(fun)
+    def revolved(*args: Any, **kwargs: Any) -> Any:
+        if staging():
+            from adjoint.api.staged_checkpoint import with_snapshots
+
+            return with_snapshots(fun, args, kwargs, snapshots, memory)
+        if innermost(tree.flatten((args, kwargs))[0]) is None:
+            return resolve(fun)(*args, **kwargs)
+        if not compiled:
+            from adjoint.api.compile import jit
+
+            compiled.append(jit(revolved))
+        return compiled[0](*args, **kwargs)
+
+    return revolved
+
+
+def _check(snapshots: int | None, memory: int | None) -> None:
+    if snapshots is not None and memory is not None:
+        raise InputError("ad.checkpoint takes snapshots= or memory=, not both")
+    for name, value, what in (
+        ("snapshots", snapshots, "the state before the first pass has to be kept"),
+        ("memory", memory, "it is a number of bytes"),
+    ):
+        if value is not None and (type(value) is not int or value < 1):
+            raise InputError(f"{name}={value!r} is not a positive integer: {what}")
+
+
+def _recomputed(fun: Callable) -> Callable[..., Any]:
     @functools.wraps(fun)
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
         leaves, spec = tree.flatten((args, kwargs))
+        if staging():
+            from adjoint.api.staged_checkpoint import recomputed
+
+            return recomputed(fun, leaves, spec)
         tape = innermost(leaves)
         if tape is None:
             return resolve(fun)(*args, **kwargs)

@@ -12,7 +12,7 @@ from adjoint.api.custom import innermost, node_of_call, zeros_like
 from adjoint.api.derivatives import jvp, vjp
 from adjoint.api.tracing import name_of, positions
 from adjoint.eager.tape import type_of
-from adjoint.errors import InputError
+from adjoint.errors import InputError, TracingError
 from adjoint.frontend import hooks
 from adjoint.frontend.staged_transform import STAGED
 from adjoint.ir import Node
@@ -20,12 +20,12 @@ from adjoint.ir import text as ir_text
 from adjoint.ir.build import staging
 from adjoint.ir.graph import Function
 from adjoint.numpy_api import staged_creation
+from adjoint.places import line_of_traceback
 from adjoint.rules.derive import Rule
-from adjoint.staged.integers import NeedsConstant
+from adjoint.staged.failures import CannotStage
 from adjoint.staging.calls import install
 from adjoint.staging.recursion import resolve_call
 from adjoint.staging.stage import Graph, Output, signature_of, stage_function
-from adjoint.staging.state import CannotStage
 from adjoint.transforms.simplify import simplify
 
 for _fn, _implementation in staged_creation.STAGED.items():
@@ -115,21 +115,23 @@ def make_graph(
         try:
             call = resolve_call(fun)
             graph = stage_function(call, leaves, rebuild, name_of(fun), fixed)
-        except (NeedsConstant, CannotStage) as error:
-            more = _to_fix(error, leaves, fixed)
+        except CannotStage as error:
+            more = frozenset(error.parameters) - fixed
             if not more:
-                raise
+                raise TracingError(_told(error)) from error
             fixed = fixed | more
             continue
         simplify(graph.function)
         return graph, fixed
 
 
-def _to_fix(error: Any, leaves: Sequence[Any], fixed: frozenset[int]) -> frozenset[int]:
-    found = getattr(error, "parameters", None)
-    if not found:
-        return frozenset()
-    return frozenset(found) - fixed
+def _told(error: CannotStage) -> str:
+    """Return the message of an error, with the user's line."""
+    place = line_of_traceback(error.__traceback__)
+    text = str(error)
+    if place is None or f"{place[0]}:{place[1]}" in text:
+        return text
+    return f"{text} ({place[0]}:{place[1]})"
 
 
 class Jitted:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from adjoint.dispatch import from_nested, is_staged, is_weak, plain
+from adjoint.ir.dims import Dim
 from adjoint.ops import reduction as rd
 from adjoint.ops.registry import Op, Traced, implements
 from adjoint.ops.structural import (
@@ -49,6 +51,8 @@ def normalize_axis(axis: Any, ndim: int) -> tuple[int, ...] | None:
     """Return the axes of a reduction as non-negative integers; None for all of them."""
     if axis is None:
         return None
+    if isinstance(axis, Dim):
+        axis = operator.index(axis)
     if type(axis) is int and -ndim <= axis < ndim:
         return (axis % ndim,)
     if ndim == 0 and type(axis) is int and axis in (0, -1):

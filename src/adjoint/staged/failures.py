@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from adjoint.errors import TracingError
+from adjoint.errors import AdjointError
 
 __all__ = ["CannotStage", "NeedsConstant"]
 
 
-class CannotStage(TracingError):
+class CannotStage(AdjointError):
     """A loop or branch cannot be an operation; a loop may still be unrolled.
+
+    It is no TypeError: NumPy takes one that ``__index__`` raises for the answer that something is
+    no integer. What the user sees is a TracingError with this message.
 
     Attributes
     ----------

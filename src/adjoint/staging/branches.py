@@ -16,8 +16,8 @@ from adjoint.ir.edit import exported
 from adjoint.ops import control
 from adjoint.staged.scopes import ABSENT, Cell, Location, changes, rollback, write
 from adjoint.staged.values import Staged, value_of, wrap
-from adjoint.staging.recursion import Bottom
 from adjoint.staging.loops import _enter_block, _leave_block, picked, where
+from adjoint.staging.recursion import Bottom
 from adjoint.staging.state import (
     UNBOUND,
     CannotStage,

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import builtins
-import copy
+import functools
 from collections.abc import Callable
 from typing import Any
-
-import numpy as np
 
 from adjoint.errors import TracingError
 from adjoint.frontend import hooks
 from adjoint.frontend.calls import staged
 from adjoint.frontend.staged_transform import STAGED
 from adjoint.ir.build import innermost, users_place
-from adjoint.ir.dims import Dim
-from adjoint.ir.types import Type, of_value, python_type
+from adjoint.ir.types import python_type
 from adjoint.ops import control
 from adjoint.ops.registry import Traced
 from adjoint.staged.scopes import Location, note
-from adjoint.staged.values import Staged, param, wrap
+from adjoint.staged.values import param
 from adjoint.staging import hooks as meanings
 from adjoint.staging.branches import Branch
 from adjoint.staging.items import enumerate_, range_, reversed_, zip_
-from adjoint.staging.outside import is_outside
+from adjoint.staging.outside import entry_of, is_outside
 from adjoint.staging.recursion import resolve_call
 from adjoint.staging.session import session
 
@@ -53,58 +50,6 @@ def effect(call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, An
 def print_(*args: Any, **kwargs: Any) -> None:
     """``print``: at each call of the staged function."""
     effect(builtins.print, args, kwargs)
-
-
-# -- random draws ----------------------------------------------------------------------------------
-
-
-def _draw(method: Any) -> Callable[..., Any]:
-    """Return what records a draw of random numbers."""
-
-    def drawn(*args: Any, **kwargs: Any) -> Any:
-        generator = method.__self__
-        trial = getattr(copy.deepcopy(generator), method.__name__)
-        stand_ins: list[int] = []
-        sizes: list[Any] = []
-
-        def stand_in(x: Any) -> Any:
-            if isinstance(x, Dim):
-                sizes.append(x)
-                stand_ins.append(11 + 2 * len(sizes))
-                return stand_ins[-1]
-            if isinstance(x, Staged):
-                if x.dtype.kind in "fc":
-                    raise TracingError(
-                        f"random numbers were drawn ({method.__name__}) with a staged argument; "
-                        "draw standard ones and shift and scale them, which has a derivative too"
-                    )
-                return 3
-            if type(x) in (tuple, list):
-                return type(x)(map(stand_in, x))
-            return x
-
-        sample = trial(
-            *[stand_in(a) for a in args], **{key: stand_in(v) for key, v in kwargs.items()}
-        )
-        if sample is None:  # shuffle: in place
-            raise TracingError(
-                f"{method.__name__} changes its argument at random, which cannot be staged; use "
-                "x[rng.permutation(len(x))]"
-            )
-        type_ = of_value(sample)
-        if type_ is None:
-            raise TracingError(f"{method.__name__} cannot be staged: it returns {sample!r}")
-        lengths = tuple(
-            Dim(sizes[stand_ins.index(n)].constant, sizes[stand_ins.index(n)].terms)
-            if n in stand_ins
-            else n
-            for n in type_.shape
-        )
-        params = {"call": method, "args": param(args), "kwargs": param(kwargs)}
-        type_ = Type(type_.dtype, lengths, type_.kind)
-        return wrap(innermost().emit(control.draw, (), params, type_, (), users_place()))
-
-    return drawn
 
 
 # -- lists, dictionaries, sets ---------------------------------------------------------------------
@@ -188,9 +133,20 @@ def resolve_builtin(fn: Any) -> Any:
     kind = type(owner)
     if kind in (list, dict, set) and fn.__name__ in _CHANGING:
         return _changing(fn)
-    if kind is np.random.Generator or kind is np.random.RandomState:
-        return _draw(fn)
+    if kind is dict and fn.__name__ in _READING and is_outside(owner):
+        return functools.partial(_READING[fn.__name__], owner)
     return None
+
+
+def _get(container: dict[Any, Any], key: Any, default: Any = None) -> Any:
+    return entry_of(container, key) if key in container else default
+
+
+_READING: dict[str, Callable[..., Any]] = {
+    "get": _get,
+    "values": lambda container: [entry_of(container, key) for key in container],
+    "items": lambda container: [(key, entry_of(container, key)) for key in container],
+}
 
 
 def install() -> None:

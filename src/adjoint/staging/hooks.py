@@ -24,7 +24,7 @@ from adjoint.staged.values import Staged, emit
 from adjoint.staging.branches import Conflict, and_, if_, not_, or_, test
 from adjoint.staging.items import Items, as_items
 from adjoint.staging.loops import ForLoop, WhileLoop
-from adjoint.staging.outside import captured, is_assigned, note_assigned, outer
+from adjoint.staging.outside import captured, entry_of, is_assigned, note_assigned, outer, seen
 from adjoint.staging.session import session
 from adjoint.staging.state import UNBOUND, CannotStage, Pending
 from adjoint.staging.truth import and_values, is_abstract, truth
@@ -220,23 +220,11 @@ def item(container: Any, index: Any) -> Any:
             return captured_array(container)[index]
         return container[index]
     if kind is dict or kind is list:
-        value = container[index]
-        if isinstance(value, Pending):
-            return use(repr(index), value)
-        if type(value) in (np.ndarray, float, complex) or isinstance(value, np.generic):
-            if not is_assigned(container, index) and id(container) in session().outside:
-                what = f"the entry {index!r} of a {kind.__name__}"
-                return captured((id(container), index), value, lambda: container[index], what)
-        elif type(value) in (list, dict, set) and id(container) in session().outside:
-            session().outside[id(value)] = value
-        return value
-    if kind is tuple and isinstance(index, Staged):
-        return container[_constant_index(index)]
+        value = container[index] if type(index) is slice else entry_of(container, index)
+        return use(repr(index), value) if isinstance(value, Pending) else value
+    if kind is tuple and type(index) is int:
+        return entry_of(container, index)
     return container[index]
-
-
-def _constant_index(index: Any) -> int:
-    return operator.index(index)
 
 
 def captured_array(array: np.ndarray) -> Any:
@@ -346,7 +334,7 @@ def returned(flag: Any, value: Any) -> Any:
 def items(iterable: Any) -> Any:
     """Return an iterable of a comprehension, item by item."""
     found = as_items(iterable)
-    return iterable if found is None else list(found)
+    return seen(iterable) if found is None else list(found)
 
 
 def comprehension(
@@ -356,7 +344,7 @@ def comprehension(
     found = as_items(iterable)
     if found is not None and not isinstance(found.length, int):
         return abstract_list(found, make, keep)
-    source = iterable if found is None else found
+    source = seen(iterable) if found is None else found
     if kind == "generator":
         return (make(x) for x in source if keep is None or test(keep(x)))
     made = [make(x) for x in source if keep is None or test(keep(x))]

@@ -11,6 +11,7 @@ from adjoint.ir.types import Type
 from adjoint.ops import elementwise as ew
 from adjoint.staged.integers import Integer, NeedsConstant
 from adjoint.staged.values import Staged, current
+from adjoint.staging.outside import seen
 
 __all__ = ["Items", "Range", "as_items", "enumerate_", "range_", "reversed_", "zip_"]
 
@@ -135,7 +136,7 @@ def _all_items(iterables: tuple[Any, ...]) -> list[Items] | None:
     for x in iterables:
         items = as_items(x)
         if items is None:
-            x = list(x)
+            x = list(seen(x))
             items = Items(len(x), x.__getitem__, fixed=True)
         found.append(items)
     return found
@@ -145,7 +146,7 @@ def zip_(*iterables: Any, strict: bool = False) -> Any:
     """``zip``."""
     found = _all_items(iterables)
     if found is None:
-        return zip(*iterables, strict=strict)
+        return zip(*map(seen, iterables), strict=strict)
     length = _shortest([items.length for items in found])
     return Items(
         length, lambda k: tuple(items.get(k) for items in found), any(i.fixed for i in found)
@@ -175,7 +176,7 @@ def enumerate_(iterable: Any, start: Any = 0) -> Any:
     """``enumerate``."""
     found = _all_items((iterable,))
     if found is None:
-        return enumerate(iterable, start)
+        return enumerate(seen(iterable), start)
     (items,) = found
     return Items(items.length, lambda k: (start + k, items.get(k)), items.fixed)
 
@@ -191,5 +192,5 @@ def reversed_(sequence: Any) -> Any:
         )
     found = as_items(sequence)
     if found is None:
-        return reversed(sequence)
+        return reversed(seen(sequence))
     return Items(found.length, lambda k: found.get(found.length - 1 - k), found.fixed)

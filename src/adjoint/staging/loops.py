@@ -23,6 +23,7 @@ from adjoint.staged.scopes import note, rollback
 from adjoint.staged.values import Staged, value_of, wrap
 from adjoint.staging.carry import Carry
 from adjoint.staging.items import Range, as_items
+from adjoint.staging.outside import seen
 from adjoint.staging.session import session
 from adjoint.staging.state import UNBOUND, CannotStage, Pending, emit_undefined
 from adjoint.staging.truth import and_values, not_value, or_values, select
@@ -238,7 +239,7 @@ class ForLoop(_Loop):
         if not self.concrete:
             return
         self.stop = False
-        for count, item in enumerate(self.iterable, 1):
+        for count, item in enumerate(seen(self.iterable), 1):
             if self.reason is not None or session().unrolled(self.place):
                 session().check_unrolled(self.place, count)
             yield item

@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from adjoint.ir.types import Type, of_value
+from adjoint.ops.registry import Traced
 from adjoint.staged.values import wrap
 from adjoint.staging.session import Capture, session
 
-__all__ = ["captured", "is_assigned", "note_assigned", "note_outside", "outer"]
+__all__ = ["captured", "entry_of", "is_assigned", "note_assigned", "note_outside", "outer", "seen"]
 
 _GUARDED = (bool, int, str, type(None))
-_CONTAINERS = (list, dict, set)
+_CONTAINERS = (list, dict, set, tuple)
 
 
 def outer(name: str, value: Any, read: Callable[[], Any]) -> Any:
@@ -37,6 +38,8 @@ def captured(key: Any, value: Any, read: Callable[[], Any], what: str) -> Any:
     """Return what is read from outside as the program sees it."""
     kind = type(value)
     current = session()
+    if isinstance(value, Traced):
+        return value
     if kind in _CONTAINERS:
         note_outside(value)
         return value
@@ -61,6 +64,29 @@ def capture(value: Any, type: Type, read: Callable[[], Any], what: str) -> Captu
     param.name = what
     staged = wrap(param, bool(getattr(getattr(value, "flags", None), "c_contiguous", True)))
     return Capture(read, param, staged, what)
+
+
+def entry_of(container: Any, index: Any) -> Any:
+    """Return an entry of a list, tuple or dictionary as the program sees it."""
+    value = container[index]
+    kind = type(value)
+    inside = id(container) not in session().outside or is_assigned(container, index)
+    if inside or isinstance(value, Traced):
+        return value
+    if kind in _CONTAINERS or kind is tuple:
+        note_outside(value)
+        return value
+    if kind in (np.ndarray, float, complex) or isinstance(value, np.generic):
+        what = f"the entry {index!r} of a {type(container).__name__}"
+        return captured((id(container), index), value, lambda: container[index], what)
+    return value
+
+
+def seen(iterable: Any) -> Any:
+    """Return what a loop of Python runs over, with entries from outside as the program sees them."""
+    if type(iterable) in (list, tuple) and id(iterable) in session().outside:
+        return [entry_of(iterable, k) for k in range(len(iterable))]
+    return iterable
 
 
 def note_outside(container: Any) -> None:

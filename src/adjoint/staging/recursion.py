@@ -25,6 +25,7 @@ from adjoint.ops import control
 from adjoint.staged.failures import CannotStage
 from adjoint.staged.scopes import Cell, changes, rollback
 from adjoint.staged.values import value_of, wrap
+from adjoint.staging.draws import GENERATORS, drawn_by
 from adjoint.staging.session import session
 from adjoint.staging.state import Pending, convert, is_numeric, join, type_of_leaf
 
@@ -64,6 +65,8 @@ class Frame:
 
 def resolve_call(fn: Any) -> Any:
     """Return what a call in staged code reaches; the user's functions are watched for recursion."""
+    if type(fn) is MethodType and type(fn.__self__) in GENERATORS:
+        return drawn_by(fn)
     found = resolve_staged(fn)
     inner = found.__func__ if type(found) is MethodType else found
     if type(inner) is FunctionType and is_rewritten(inner.__code__, STAGED.hooks):

@@ -25,6 +25,7 @@ from adjoint.staged.values import value_of, wrap
 from adjoint.transforms.joint import as_cotangent, cotangent_type
 from adjoint.transforms.push import HANDLERS as PUSH
 from adjoint.transforms.push import Push
+from adjoint.transforms.repeating import repeatable
 from adjoint.transforms.replay import HANDLERS, ControlPull, Replay, active_results
 from adjoint.transforms.reverse import add_cotangent, reverse_walk
 
@@ -48,7 +49,7 @@ def _replay_checkpoint(replay: Replay, node: Value) -> None:
     new = replay.copy(node)
     if not active:
         return
-    (body,) = node.blocks
+    body = repeatable(node.blocks[0], "a function under ad.checkpoint")
     captured = free_values(body)
 
     def pull(parts: list[Any], bars: Any, owned: Any) -> None:

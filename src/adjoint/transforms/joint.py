@@ -17,7 +17,7 @@ from adjoint.ir import Block
 from adjoint.ir.build import Builder, innermost
 from adjoint.ir.dims import Dim
 from adjoint.ir.edit import Copier
-from adjoint.ir.graph import Value, free_values, operands
+from adjoint.ir.graph import Value, free_values, operands, values_in
 from adjoint.ir.types import StackType, Type
 from adjoint.ops.control import EFFECTS
 from adjoint.ops.creation import zeros
@@ -99,6 +99,7 @@ class Joint:
             if node in live or has_effect(node):
                 chosen.append(node)
                 live.update(operands(node))
+                live.update(values_in(node.type))
                 live.update(free_values(*node.blocks))
         _record(copier, reversed(chosen))
 

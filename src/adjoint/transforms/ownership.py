@@ -179,9 +179,9 @@ def _copies(
 
 
 class _Restart(Exception):
-    """Something more is copied: a loop (None: the function) is to be analysed again."""
+    """A loop copies one more of its carried values, and is to be analysed again."""
 
-    def __init__(self, loop: Value | None) -> None:
+    def __init__(self, loop: Value) -> None:
         self.loop = loop
 
 
@@ -238,14 +238,13 @@ class _Analysis:
         self.allowed = allowed
         self.kept: set[Value] = set()
         self.detached: set[Value] = set()
-        while True:
-            try:
-                self._start(function, owned)
-                return
-            except _Restart:
-                pass
+        self.again = True
+        while self.again:
+            self.again = False
+            self.known = frozenset(self.detached)
+            self._analyse(function, owned)
 
-    def _start(self, function: Function, owned: frozenset[int]) -> None:
+    def _analyse(self, function: Function, owned: frozenset[int]) -> None:
         self.found = Ownership(kept=self.kept, detached=self.detached)
         self.sharing = sharing = Sharing(self.lifetimes)
         self.sources: defaultdict[int, set[int]] = defaultdict(set)
@@ -334,8 +333,7 @@ class _Analysis:
             in_the_way = sharing.in_use(memory.own, scope)
             for param in values_in(node.params):
                 in_the_way |= sharing.of(param).own & memory.own
-            if in_the_way:
-                self._make_room(node, in_the_way, memory.own, scope)
+            if in_the_way and not self._make_room(node, in_the_way, memory.own, scope):
                 self.impossible.add(node)
                 allowed = False
         self.found.in_place[node] = allowed
@@ -502,19 +500,31 @@ class _Analysis:
             state.back[k] |= around
         return state.pair(made, False) or new
 
-    def _make_room(self, node: Value, in_the_way: Tokens, own: Tokens, scope: Scope) -> None:
-        """Restart with something copied earlier if that makes an update possible in place."""
+    def _make_room(self, node: Value, in_the_way: Tokens, own: Tokens, scope: Scope) -> bool:
+        """Have something copied earlier, if that makes an update possible in place.
+
+        Of views, that is done when the function is analysed again; until then it is taken as done.
+        """
         users = {t: self._users(t, node, scope) for t in in_the_way}
         rest = frozenset(t for t in in_the_way if not users[t])
-        if rest != in_the_way and (not rest or self._room(rest, own) is not None):
-            for user in set().union(*[found or () for found in users.values()]):
-                (self.detached if may_view(user) else self.kept).add(user)
-            raise _Restart(None)
-        room = self._room(in_the_way, own)
+        room = self._room(rest, own) if rest else None
+        if rest != in_the_way and (not rest or room is not None):
+            causes = set().union(*[found or () for found in users.values()])
+            views = set(filter(may_view, causes))
+            self.detached |= views
+            if not self.detached - self.known:
+                # What stacks keep may be such a view: that is seen when it is taken into account.
+                self.kept |= causes - views
+            self.again = True
+            if not rest:
+                return True
+        elif rest != in_the_way:
+            room = self._room(in_the_way, own)
         if room is not None:
             loop, copied, late = room
             copied |= late
             raise _Restart(loop)
+        return False
 
     def _users(self, token: int, node: Value, scope: Scope) -> set[Value] | None:
         """Return the views, and what put memory into stacks, because of which a token is in use.

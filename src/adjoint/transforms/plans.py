@@ -118,10 +118,11 @@ def _snapshots(plan: np.ndarray) -> np.ndarray:
 
 def _stretches(plan: np.ndarray) -> np.ndarray:
     room, kept = int(plan[1, 0]), _snapshots(plan)
-    ends = [*kept[1:, 0].tolist(), int(plan[0, 0])]
+    starts, _, slots = kept.T.tolist()
+    ends = [*starts[1:], int(plan[0, 0])]
     found = [
         (*_stretch(start, end - start, room - place), slot)
-        for place, ((start, _, slot), end) in enumerate(zip(kept.tolist(), ends, strict=True))
+        for place, (start, end, slot) in enumerate(zip(starts, ends, slots))
     ]
     return np.array(found, np.int64).reshape(len(found), 5)
 

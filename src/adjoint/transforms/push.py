@@ -24,7 +24,7 @@ from adjoint.transforms.forward import as_tangent, push_through
 from adjoint.transforms.joint import as_cotangent, cotangent_type, zero_cotangent
 from adjoint.transforms.replay import active_results, differentiable, saved_values, seen
 
-__all__ = ["HANDLERS", "Push"]
+__all__ = ["HANDLERS", "Push", "result_tangents"]
 
 INT = python_type(int)
 
@@ -161,12 +161,12 @@ def _body(push: Push, block: Block, first: int, active: list[int]) -> Block:
             old = block.parameters[first + k]
             inner.dots[old] = wrap(builder.parameter(cotangent_type(inner.value(old).type)))
         results: list[Any] = inner.run(block)
-        results += _tangents(inner, block, active, [block.parameters[first + k] for k in active])
+        results += result_tangents(inner, block, active, [block.parameters[first + k] for k in active])
         builder.block.results = results
     return builder.block
 
 
-def _tangents(inner: Push, block: Block, active: list[int], likes: list[Any]) -> list[Value]:
+def result_tangents(inner: Push, block: Block, active: list[int], likes: list[Any]) -> list[Value]:
     found = []
     for k, like in zip(active, likes, strict=True):
         dot = inner.dots.get(block.results[k])
@@ -225,7 +225,7 @@ def _push_if(push: Push, node: Value, active: list[int]) -> None:
         with building(innermost()) as builder:
             inner = push.inner()
             results: list[Any] = inner.run(block)
-            results += _tangents(inner, block, active, [block.results[k] for k in active])
+            results += result_tangents(inner, block, active, [block.results[k] for k in active])
             builder.block.results = results
         blocks.append(builder.block)
     types = tuple(push.type(t) for t in node.type)

@@ -1,0 +1,285 @@
+"""What a staged function reads from outside, and what it does there, at each call."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import adjoint as ad
+from adjoint.errors import TracingError
+
+WEIGHTS = np.array([1.0, 2.0, 3.0])
+RATE = 0.5
+STEPS = 3
+HISTORY: list = []
+COUNTER = 0
+MODE = "plain"
+
+
+def weighted(x):
+    return np.sum(WEIGHTS * x) * RATE
+
+
+def test_globals_are_read_at_each_call(monkeypatch):
+    f = ad.jit(weighted)
+    x = np.ones(3)
+    assert f(x) == 3.0
+    monkeypatch.setitem(globals(), "RATE", 2.0)
+    assert f(x) == 12.0
+    monkeypatch.setitem(globals(), "WEIGHTS", np.array([5.0, 0.0, 0.0]))
+    assert f(x) == 10.0
+    WEIGHTS[1] = 1.0
+    assert f(x) == 12.0
+    assert ad.report(f) == "weighted: 1 graph"
+    np.testing.assert_array_equal(ad.jit(ad.grad(weighted))(x), 2 * WEIGHTS)
+
+
+def test_constants_that_decide_what_the_program_is_are_guarded(monkeypatch):
+    def f(x):
+        for _ in range(STEPS):
+            x = x * 2 if MODE == "plain" else x + 1
+        return x
+
+    staged = ad.jit(f)
+    assert staged(1.0) == 8.0
+    monkeypatch.setitem(globals(), "STEPS", 2)
+    assert staged(1.0) == 4.0
+    monkeypatch.setitem(globals(), "MODE", "other")
+    assert staged(1.0) == 3.0
+    monkeypatch.undo()
+    assert staged(1.0) == 8.0
+    assert len(next(iter(staged.graphs.values()))) == 3
+
+
+def test_closures_and_attributes_are_read_at_each_call():
+    class Model:
+        def __init__(self):
+            self.w = np.array([1.0, 2.0])
+            self.layers = [np.eye(2), 2 * np.eye(2)]
+            self.config = {"bias": 1.0}
+
+        def __call__(self, x):
+            for layer in self.layers:
+                x = layer @ x
+            return np.sum(self.w * x) + self.config["bias"]
+
+    model = Model()
+    scale = 2.0
+
+    def f(x):
+        return model(x) * scale
+
+    staged = ad.jit(f)
+    x = np.array([1.0, 1.0])
+    assert staged(x) == f(x) == 14.0
+    model.w = np.array([0.0, 1.0])
+    model.layers[0] = 3 * np.eye(2)
+    model.config["bias"] = 0.5
+    scale = 1.0
+    assert staged(x) == f(x) == 6.5
+    model.w[0] = 1.0
+    assert staged(x) == f(x) == 12.5
+    assert ad.report(staged).count("graph") == 1 and "1 graph" in ad.report(staged)
+
+
+def test_attributes_are_written_at_each_call():
+    class Running:
+        def __init__(self):
+            self.total = 0.0
+            self.calls = 0
+            self.last = None
+
+        def step(self, x):
+            for i in range(len(x)):
+                self.total = self.total + x[i]
+            self.calls += 1
+            self.last = x * 2
+            return self.total
+
+    state = Running()
+    staged = ad.jit(state.step)
+    x = np.arange(12.0)
+    for k in (1, 2, 3):
+        assert staged(x) == 66.0 * k
+        assert state.total == 66.0 * k
+        assert state.calls == k
+        np.testing.assert_array_equal(state.last, 2 * x)
+
+
+def test_arrays_are_changed_in_place_at_each_call():
+    buffer = np.zeros(12)
+
+    def f(x, out):
+        for i in range(len(x)):
+            out[i] = x[i] ** 2
+            buffer[i] += x[i]
+        return out.sum()
+
+    staged = ad.jit(f)
+    x = np.arange(12.0)
+    for k in (1, 2):
+        out = np.empty(12)
+        assert staged(x, out) == np.sum(x**2)
+        np.testing.assert_array_equal(out, x**2)
+        np.testing.assert_array_equal(buffer, k * x)
+    np.testing.assert_array_equal(x, np.arange(12.0))
+
+
+def test_the_callers_arrays_are_shielded_from_derivatives():
+    def f(x):
+        x[0] = 2.0 * x[1]
+        return np.sum(x**2)
+
+    x = np.arange(1.0, 12.0)
+    np.testing.assert_allclose(ad.jit(ad.grad(f))(x), ad.grad(f)(x))
+    np.testing.assert_array_equal(x, np.arange(1.0, 12.0))
+
+
+def test_printing_happens_at_each_call_in_order(capsys):
+    def f(x, n):
+        print("begin", n)
+        for i in range(n):
+            print(i, x[i])
+        return x.sum()
+
+    staged = ad.jit(f)
+    x = np.arange(12.0)
+    capsys.readouterr()
+    for _ in range(2):
+        staged(x, 3)
+        assert capsys.readouterr().out.splitlines() == ["begin 3", "0 0.0", "1 1.0", "2 2.0"]
+
+
+def test_random_numbers_are_drawn_at_each_call():
+    rng = np.random.default_rng(7)
+
+    def f(x, n):
+        noise = rng.standard_normal(n)
+        s = 0.0
+        for i in range(n):
+            s += x[i] * noise[i] + rng.normal()
+        return s
+
+    staged = ad.jit(f)
+    x = np.linspace(0, 1, 12)
+    staged(x, 3)
+    rng = np.random.default_rng(11)
+    staged = ad.jit(f)
+    got = [staged(x, 5), staged(x, 5)]
+    rng = np.random.default_rng(11)
+    assert got == [f(x, 5), f(x, 5)]
+
+
+def test_a_list_from_outside_is_not_appended_to():
+    def f(x):
+        HISTORY.append(x)
+        return x
+
+    with pytest.raises(TracingError, match=r"list\.append of a container from outside"):
+        ad.jit(f)(1.0)
+    assert HISTORY == []
+
+
+def test_what_a_loop_carries_is_found():
+    @dataclasses.dataclass
+    class Particle:
+        x: float
+        v: float
+
+    def simulate(x, n):
+        p = Particle(x, 0.0)
+        state = {"energy": 0.0, "trace": np.zeros(n)}
+        pair = [x, 2 * x]
+        count = 0
+        for t in range(n):
+            p.v = p.v - 0.1 * p.x
+            p.x += 0.1 * p.v
+            state["energy"] = state["energy"] + p.v**2
+            state["trace"][t] = p.x
+            pair[0], pair[1] = pair[1], pair[0] + p.x
+            count += 1
+        return p.x + state["energy"] + state["trace"].sum() + pair[0] * count
+
+    staged = ad.stage(simulate)(1.0, 30)
+    assert not staged.unrolled
+    assert staged(1.0, 30) == pytest.approx(simulate(1.0, 30), rel=1e-14)
+    assert ad.jit(ad.grad(simulate))(1.0, 30) == pytest.approx(ad.grad(simulate)(1.0, 30))
+
+
+def test_swapped_arrays_and_views():
+    def f(x, n):
+        u, v = x.copy(), np.zeros_like(x)
+        for _ in range(n):
+            v[1:-1] = 0.5 * (u[:-2] + u[2:])
+            row = v[2:5]
+            row *= 1.1
+            u, v = v, u
+        return np.sum(u * np.arange(len(u)))
+
+    x = np.linspace(0, 1, 14)
+    for n in (0, 1, 2, 5):
+        np.testing.assert_allclose(ad.jit(f)(x, n), f(x, n), rtol=1e-13)
+        np.testing.assert_allclose(ad.jit(ad.grad(f))(x, n), ad.grad(f)(x, n), rtol=1e-12)
+
+
+def test_a_name_that_may_be_unbound_says_so_at_run_time():
+    def f(x):
+        if x > 0:
+            y = x * 2
+        return y + 1
+
+    staged = ad.jit(f)
+    assert staged(2.0) == 5.0
+    with pytest.raises(UnboundLocalError, match="'y'"):
+        staged(-2.0)
+
+
+def test_static_arguments_and_pytrees():
+    def f(params, x, power=2, *, mode="sum"):
+        y = sum(w * x**k for k, w in enumerate(params["w"]))
+        return (y**power).sum() if mode == "sum" else y.mean()
+
+    staged = ad.jit(f, static_argnums=2, static_argnames="mode")
+    params = {"w": [1.0, np.float64(2.0), 0.5]}
+    x = np.linspace(0, 1, 12)
+    for power, mode in ((2, "sum"), (3, "sum"), (2, "mean")):
+        assert staged(params, x, power, mode=mode) == pytest.approx(f(params, x, power, mode=mode))
+    gradient = ad.jit(ad.grad(f))(params, x)
+    want = ad.grad(f)(params, x)
+    for g, w in zip(gradient["w"], want["w"], strict=True):
+        assert g == pytest.approx(w)
+
+
+def test_an_integer_argument_becomes_a_constant_where_python_needs_one():
+    def f(x, axis, n):
+        return np.sum(x, axis=axis)[0] * n
+
+    staged = ad.jit(f)
+    x = np.arange(180.0).reshape(12, 15)
+    for axis in (0, 1):
+        for n in (1, 2):
+            assert staged(x, axis, n) == f(x, axis, n)
+    assert ad.report(staged).endswith("2 graphs")
+
+
+def test_jit_inside_jit_and_under_derivatives():
+    inner = ad.jit(lambda x: np.sin(x) * x)
+    outer = ad.jit(lambda x: inner(x) + inner(2 * x))
+    x = 0.7
+    assert outer(x) == pytest.approx(np.sin(x) * x + np.sin(2 * x) * 2 * x)
+    want = ad.grad(lambda x: np.sin(x) * x + np.sin(2 * x) * 2 * x)(x)
+    assert ad.grad(outer)(x) == pytest.approx(want)
+    assert ad.jit(ad.grad(outer))(x) == pytest.approx(want)
+    assert ad.grad(ad.grad(outer))(x) == pytest.approx(ad.jit(ad.grad(ad.grad(outer)))(x))
+
+
+def test_errors_name_the_users_line():
+    def f(x, y):
+        return x + y
+
+    staged = ad.stage(f)(np.ones(12), np.ones(12))
+    with pytest.raises(ValueError, match="could not be broadcast") as caught:
+        staged(np.ones(12), np.ones(13))
+    assert any("test_state.py" in note for note in caught.value.__notes__)
