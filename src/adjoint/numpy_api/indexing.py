@@ -270,7 +270,7 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
     if axis is None:
         if indices.ndim != 1:
             raise ValueError("when axis=None, `indices` must have a single dimension.")
-        positions = arange(arr.size)[indices]
+        positions = beside(arange(arr.size), indices)[indices]
         arr[_flat_index(positions, arr.shape)] = values
     else:
         arr[_along(arr.shape, indices, normalized(axis, arr.ndim))] = values
@@ -350,7 +350,8 @@ def _at(ufunc: np.ufunc) -> Any:
                 _refuse(f"np.{ufunc.__name__}.at", a)
             ufunc.at(a, plain(indices), *plain(operand))
             return
-        flat = arange(math.prod(a.shape)).reshape(a.shape)[_as_index(indices)]
+        index = _as_index(indices)
+        flat = beside(arange(math.prod(a.shape)), index).reshape(a.shape)[index]
         positions = ravel(flat)
         operand = tuple(ravel(st.broadcast_to(as_array(b), shape=np.shape(flat))) for b in operand)
         if is_staged(a):

@@ -9,15 +9,13 @@ import numpy as np
 
 from adjoint.dispatch import any_staged, is_staged, plain, without_derivative
 from adjoint.errors import TracingError
-from adjoint.ir.dims import known_sign
-from adjoint.numpy_api.creation import as_array, as_made, to_dtype
+from adjoint.numpy_api.creation import as_array, as_made, beside, to_dtype
 from adjoint.numpy_api.lengths import as_length, as_shape, least, require
 from adjoint.numpy_api.shaping import is_fortran, moveaxis, normalized, ravel
 from adjoint.ops import discrete
 from adjoint.ops import structural as st
 from adjoint.ops.creation import arange
 from adjoint.ops.registry import Traced, implements
-from adjoint.staged.integers import NeedsConstant
 
 __all__ = ["append", "concatenate", "repeat", "split", "stack", "tile"]
 
@@ -164,7 +162,7 @@ def _pieces(x: Any, cuts: list[int], axis: int) -> list[Any]:
 @implements(np.array_split, storage=True)
 def array_split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> list[Any]:
     """``np.array_split``."""
-    ary = as_array(ary)
+    ary = beside(as_array(ary), indices_or_sections)
     axis = normalized(axis, ary.ndim)
     length = ary.shape[axis]
     sections = plain(indices_or_sections)
@@ -246,8 +244,8 @@ if hasattr(np, "unstack"):
 @implements(np.tile)
 def tile(A: Any, reps: Any) -> Any:
     """``np.tile``."""
-    x = as_array(A)
     reps = as_shape(reps)
+    x = beside(as_array(A), reps)
     ndim = max(x.ndim, len(reps))
     reps = (1,) * (ndim - len(reps)) + reps
     shape = (1,) * (ndim - x.ndim) + x.shape
@@ -260,7 +258,7 @@ def tile(A: Any, reps: Any) -> Any:
 @implements(np.repeat)
 def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
     """``np.repeat``."""
-    a = as_array(a)
+    a = beside(as_array(a), repeats)
     if axis is None or (a.ndim == 0 and axis in (0, -1)):
         a, axis = ravel(a), 0
     axis = normalized(axis, a.ndim)
@@ -299,7 +297,7 @@ def append(arr: Any, values: Any, axis: Any = None) -> Any:
 @implements(np.delete)
 def delete(arr: Any, obj: Any, axis: Any = None) -> Any:
     """``np.delete``."""
-    arr = as_array(arr)
+    arr = beside(as_array(arr), obj)
     if axis is None:
         arr, axis = ravel(arr), 0
     axis = normalized(axis, arr.ndim)
@@ -307,25 +305,17 @@ def delete(arr: Any, obj: Any, axis: Any = None) -> Any:
     if any_staged((n, obj)) and not isinstance(obj, slice) and not _is_list(obj):
         k = arange(n - 1)
         obj = as_length(obj)
-        kept = k + (k >= (obj + n if _negative(obj) else obj))
+        require((obj >= -n) & (obj < n), IndexError, "np.delete: the position is out of bounds")
+        kept = k + (k >= np.where(obj < 0, obj + n, obj))
     else:
         kept = _deletion(n, obj)
     return as_made(arr[(*(slice(None),) * axis, kept)], "F" if is_fortran(arr) else "C")
 
 
-def _negative(k: Any) -> bool:
-    """Tell whether a position counts from the end."""
-    if not is_staged(k):
-        return k < 0
-    if known_sign(k) in (">0", ">=0", "==0"):
-        return False
-    raise NeedsConstant("whether a staged position counts from the end is not known", k)
-
-
 @implements(np.insert)
 def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
     """``np.insert``."""
-    arr, values, obj = as_array(arr), as_array(values), plain(obj)
+    arr, values, obj = beside(as_array(arr), obj), as_array(values), plain(obj)
     if axis is None:
         arr, axis = ravel(arr), 0
     axis = normalized(axis, arr.ndim)
@@ -344,7 +334,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
         positions = obj
     else:
         if isinstance(obj, slice):
-            positions = arange(n)[obj]
+            positions = beside(arange(n), obj)[obj]
         else:
             positions = as_array(obj)
             if positions.dtype == bool:

@@ -9,7 +9,7 @@ import numpy as np
 from adjoint.dispatch import any_active, any_staged, certainly, is_staged, plain
 from adjoint.errors import NoRuleError
 from adjoint.numpy_api.creation import array as make_array
-from adjoint.numpy_api.creation import as_array, linspace, notice_every_argument, to_dtype
+from adjoint.numpy_api.creation import as_array, beside, linspace, notice_every_argument, to_dtype
 from adjoint.numpy_api.lengths import as_length, least, spread
 from adjoint.ops import structural as st
 from adjoint.ops.registry import implements
@@ -79,7 +79,7 @@ def _some(pair: tuple[Any, Any]) -> bool:
 @implements(np.pad)
 def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
     """``np.pad``."""
-    x = as_array(array)
+    x = beside(as_array(array), pad_width)
     width = _widths(pad_width, x.ndim)
     if callable(mode):
         raise NoRuleError(

@@ -14,7 +14,7 @@ import numpy as np
 
 from adjoint.dispatch import is_staged, plain
 from adjoint.errors import TracingError
-from adjoint.numpy_api.creation import as_array, laid_out_like
+from adjoint.numpy_api.creation import as_array, beside, laid_out_like
 from adjoint.numpy_api.lengths import as_length, as_shape, broadcast_shapes
 from adjoint.ops.creation import arange
 from adjoint.ops.registry import implements
@@ -73,8 +73,8 @@ def _known_order(x: Any) -> tuple[int, ...]:
 @implements(np.reshape, storage=True)
 def reshape_(a: Any, /, shape: Any, order: Any = "C", *, copy: bool | None = None) -> Any:
     """``np.reshape``."""
-    a = as_array(a)
     shape = as_shape(shape)
+    a = beside(as_array(a), shape)
     if copy is False and not is_staged(a):
         np.reshape(plain(a), shape, order, copy=False)  # NumPy's own refusal
     if shape.count(-1) == 1 and not any(is_staged(n) for n in (*shape, *a.shape)):
@@ -265,7 +265,8 @@ implements(np.atleast_3d, storage=True)(
 @implements(np.broadcast_to, storage=True)
 def broadcast_to_(array: Any, shape: Any, subok: bool = False) -> Any:
     """``np.broadcast_to``."""
-    return broadcast_to(as_array(array), shape=as_shape(shape))
+    shape = as_shape(shape)
+    return broadcast_to(beside(as_array(array), shape), shape=shape)
 
 
 @implements(np.broadcast_arrays, storage=True)
@@ -348,8 +349,8 @@ def rot90(m: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Any:
 @implements(np.roll)
 def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     """``np.roll``."""
-    a = as_array(a)
     shift = plain(shift)
+    a = beside(as_array(a), shift)
     if axis is None:
         return reshape(roll(ravel(a), shift, 0), shape=a.shape)
     axes = (
@@ -404,7 +405,7 @@ def _within(s: Any, n: Any) -> Any:
 def resize(a: Any, new_shape: Any) -> Any:
     """``np.resize``: repeats the array until the new shape is full."""
     new_shape = as_shape(new_shape)
-    a = ravel(a)
+    a = ravel(beside(as_array(a), new_shape))
     size = math.prod(new_shape)
     if any(not is_staged(n) and n < 0 for n in new_shape):
         raise ValueError("all elements of `new_shape` must be non-negative")

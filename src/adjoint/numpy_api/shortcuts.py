@@ -110,7 +110,9 @@ def _staged_function(fn: Any) -> Callable[..., Any]:
 
     def call(*args: Any, **kwargs: Any) -> Any:
         if any_staged(args) or any_staged(kwargs):
-            return call_function(fn, tuple(map(_array_of_staged_numbers, args)), kwargs)
+            if fn is not np.trim_zeros:  # which trims lists, too
+                args = tuple(map(_array_of_staged_numbers, args))
+            return call_function(fn, args, kwargs)
         return hooks.resolve(fn)(*args, **kwargs)
 
     return call

@@ -18,6 +18,7 @@ from adjoint.transforms.joint import Joint, as_cotangent, cotangent_type, part, 
 from adjoint.transforms.loop_reverse import captured_by
 from adjoint.transforms.replay import HANDLERS, ControlPull, Replay, active_results
 from adjoint.transforms.reverse import add_cotangent, reverse_walk
+from adjoint.transforms.sharing import refers
 
 __all__ = ["replay_if"]
 
@@ -93,7 +94,7 @@ def replay_if(replay: Replay, node: Value) -> None:
                 add_cotangent(bars, owned, tape, Handed(acc))
                 continue
             bars[tape] = acc
-            if acc.type.kind == "array":
+            if refers(acc.type):
                 owned.add(tape)
 
     shapes = tuple(t.shape if isinstance(t, Type) else () for t in types)

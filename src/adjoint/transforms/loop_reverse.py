@@ -24,6 +24,7 @@ from adjoint.staged.values import value_of, wrap
 from adjoint.transforms.joint import Joint, as_cotangent, cotangent_type, part, zero_cotangent
 from adjoint.transforms.replay import HANDLERS, ControlPull, Replay, active_results
 from adjoint.transforms.reverse import add_cotangent, reverse_walk
+from adjoint.transforms.sharing import refers
 
 __all__ = ["replay_for", "replay_while"]
 
@@ -329,7 +330,7 @@ def _reverse_loop(
     for v, acc in zip(captured, done[len(active) :], strict=True):
         tape = replay.active[v]
         bars[tape] = acc
-        if acc.ndim or acc.type.kind == "array":
+        if refers(acc.type):
             owned.add(tape)
     for k, ct in zip(active, done, strict=False):
         tape = replay.active.get(inits[k])

@@ -50,6 +50,7 @@ from adjoint.transforms.loop_reverse import captured_by, replay_for, replay_whil
 from adjoint.transforms.repeating import repeatable
 from adjoint.transforms.replay import HANDLERS, ControlPull, Replay, active_results
 from adjoint.transforms.reverse import add_cotangent, reverse_walk
+from adjoint.transforms.sharing import refers
 
 __all__ = ["is_revolved"]
 
@@ -340,7 +341,7 @@ def _replay_revolved(replay: Replay, node: Value) -> None:
         for v, acc in zip(captured, done[len(active) :], strict=True):
             tape = replay.active[v]
             bars[tape] = acc
-            if acc.type.kind == "array":
+            if refers(acc.type):
                 owned.add(tape)
         for k, ct in zip(active, done, strict=False):
             tape = replay.active.get(loop.inputs[k])

@@ -14,6 +14,7 @@ from adjoint.ir.verify import verify
 from adjoint.ops.control import Stack
 from adjoint.ops.text import parse_function
 from adjoint.transforms.simplify import simplify
+from adjoint.transforms.simplify.dead import remove_dead
 
 
 def function(source: str) -> Function:
@@ -34,9 +35,19 @@ def simplified(source: str, *passes: Any) -> str:
     return text(f, bounds=False)
 
 
+def operations(source: str, *passes: Any) -> list[str]:
+    """Return the names of the operations that are left in a function, those in blocks apart."""
+    f = simplify(function(source), passes)
+    verify(f)
+    return [node.op.name for node in f.block.nodes]
+
+
 def becomes(before: str, after: str, *passes: Any) -> None:
-    """Check that passes make one text of another."""
-    wanted = text(function(after), bounds=False)
+    """Check that passes make one text of another, dead code in which does not count."""
+    wanted_function = function(after)
+    if remove_dead in passes:
+        remove_dead(wanted_function)
+    wanted = text(wanted_function, bounds=False)
     found = simplified(before, *passes)
     assert found == wanted, f"\n{found}"
 

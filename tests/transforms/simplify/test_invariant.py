@@ -48,7 +48,7 @@ STAYS = [
     "%0: float64 = reduce_sum(%2, axis=None, keepdims=False)",
     "%0: float64 = draw(call=numpy.sin, args=(), kwargs={})",
     "%2: float64[3] = full(shape=(3,), value=0, dtype=float64)\n"
-    "%0: float64 = dot(%2, %2)",
+    "%0: float64 = matmul(%2, %2)",
     "%0: float64 = entry(%t, index=%k, type: float64)",
 ]
 

@@ -5,7 +5,7 @@ import pytest
 
 from adjoint.transforms.simplify.dead import remove_dead
 from adjoint.transforms.simplify.zeros import ZEROS
-from tests.transforms.simplify.support import becomes, same_results, stays
+from tests.transforms.simplify.support import operations, same_results, stays
 
 PASSES = (ZEROS, remove_dead)
 
@@ -55,7 +55,7 @@ def graph(body, result="%0"):
 
 @pytest.mark.parametrize("body", ZERO)
 def test_zero_goes_through_what_is_linear(body):
-    becomes(graph(body), graph("", "%z"), *PASSES)
+    assert operations(graph(body), *PASSES) == ["full"]
 
 
 @pytest.mark.parametrize("body", STAYS)

@@ -1,0 +1,55 @@
+"""Every case of the table: derivatives of its graph agree with those of the eager tier.
+
+The eager ones agree with differences (tests/test_cases.py), the graph's values with NumPy's
+(tests/staged/test_numpy_api.py, which lists what cannot be staged).
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import pytest
+
+import adjoint as ad
+from tests import harness
+from tests.cases import all_cases
+from tests.staged.test_numpy_api import OPEN, REFUSED
+
+CASES = {case.name: case for case in all_cases() if case.name not in {**REFUSED, **OPEN}}
+
+UNSTAGED: dict[str, str] = {}
+"""Derivatives that cannot be staged, with the reason."""
+
+
+def close(got, want, rtol):
+    assert len(got) == len(want)
+    for g, w in zip(got, want, strict=True):
+        assert np.shape(g) == np.shape(w)
+        w = np.asarray(w)
+        size = max(1.0, np.max(np.abs(w), initial=0.0, where=np.isfinite(w)))
+        np.testing.assert_allclose(np.asarray(g) / size, w / size, rtol=0, atol=rtol)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", CASES)
+def test_both_modes(name):
+    case = CASES[name]
+    problem = harness.Problem(case)
+    fn = harness.ad_ready(problem)
+    point = tuple(problem.point)
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    dots = tuple(harness._random_like(rng, x) for x in point)
+    rtol = 1e-9
+
+    def forward(xs, dots):
+        return ad.jvp(fn, xs, dots)[1]
+
+    def reverse(xs, cts):
+        return ad.vjp(fn, *xs)[1](cts)
+
+    with np.errstate(all="ignore"):
+        want = forward(point, dots)
+        close(ad.stage(forward)(point, dots)(point, dots), want, rtol)
+        cts = tuple(harness._random_like(rng, y) for y in want)
+        close(ad.stage(reverse)(point, cts)(point, cts), reverse(point, cts), rtol)
