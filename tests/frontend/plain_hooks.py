@@ -54,7 +54,7 @@ class _Construct:
     def _picked(self, local, outer):
         assert not set(outer) - {*self.names, *self.targets}
         both = {**local, **outer}
-        assert not [k for k, value in both.items() if isinstance(value, _Unbound)], [k for k, value in both.items() if isinstance(value, _Unbound)]
+        assert not any(isinstance(value, _Unbound) for value in both.values())
         return {name: both[name] for name in (*self.names, *self.targets) if name in both}
 
     def _check_others(self, local):

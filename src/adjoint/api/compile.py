@@ -334,12 +334,15 @@ def stage(fun: Callable) -> Callable[..., StagedFunction]:
     Examples
     --------
     >>> import adjoint as ad
-    >>> print(ad.stage(lambda x: x * x + 1.0)(3.0))
-    function <lambda>(%0: float) {
+    >>> def square(x):
+    ...     return x * x + 1.0
+    >>> print(ad.stage(square)(3.0))
+    function square(%0: float) {
       %1: float = multiply(%0, %0)
       %2: float = add(%1, 1.0)
       return %2
     }
+    <BLANKLINE>
     """
 
     @functools.wraps(fun, updated=())

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from adjoint.backends.observe import Checker, Counter, Counts
+from adjoint.backends.parameters import Frame
 from adjoint.backends.prepare import prepare
 from adjoint.backends.program import Program
-from adjoint.backends.steps import Frame
 from adjoint.ir.graph import Function, Value
 
 __all__ = ["DEEPEST", "Counts", "count", "run"]

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from adjoint.backends.parameters import Frame, Step, evaluator
 from adjoint.backends.prepare import Preparation
 from adjoint.backends.program import Observer
-from adjoint.backends.steps import Frame, Step, evaluator
 from adjoint.ir.core import Block
 from adjoint.ir.graph import Value, values_in
 from adjoint.ir.types import AnyType, StackType, Type

@@ -14,8 +14,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from adjoint.backends.parameters import Frame, Step, evaluator
 from adjoint.backends.program import Call, Observer, Program, Segment
-from adjoint.backends.steps import Frame, Step, evaluator, step_of
+from adjoint.backends.steps import step_of
 from adjoint.ir.core import Block
 from adjoint.ir.graph import Function, Value, walk
 from adjoint.ops import control

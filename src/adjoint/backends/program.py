@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from adjoint.backends.steps import Frame, Step
+from adjoint.backends.parameters import Frame, Step
 from adjoint.ir.core import Block
 from adjoint.ir.graph import Value
 from adjoint.ops import control

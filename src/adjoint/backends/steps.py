@@ -1,4 +1,4 @@
-"""An operation as a step: a function of a frame, the list in which values stand by their slots.
+"""An operation as a step: a function of a frame.
 
 All that is known before the program runs is settled here: which function, which slots, what of the
 parameters holds no value, whether a result has to be brought into the kind that its type names.
@@ -11,10 +11,11 @@ import operator
 from collections.abc import Callable
 from functools import partial
 from operator import itemgetter
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
+from adjoint.backends.parameters import Fixed, Frame, SlotOf, Step, evaluator, getter, part_of
 from adjoint.ir.core import Op
 from adjoint.ir.dims import Dim
 from adjoint.ir.graph import Value
@@ -23,125 +24,7 @@ from adjoint.ops import control
 from adjoint.ops import elementwise as ew
 from adjoint.ops.indexing import add_at, getitem, index_add, overwrite, update
 
-__all__ = ["Frame", "Step", "evaluator", "step_of"]
-
-Frame: TypeAlias = list[Any]
-Step: TypeAlias = Callable[[Frame], Any]
-SlotOf: TypeAlias = Callable[[Value], int]
-
-
-# -- parameters ------------------------------------------------------------------------------------
-
-
-class _Fixed:
-    """A part of a parameter that holds no value of the graph."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-
-_Part: TypeAlias = _Fixed | int | Step
-"""Fixed, a slot, or computed from the frame."""
-
-
-def evaluator(data: Any, slot: SlotOf) -> Step:
-    """Return a function that gives a parameter with the values that stand in it filled in."""
-    return _getter(_part(data, slot))
-
-
-def _getter(part: _Part) -> Step:
-    if isinstance(part, _Fixed):
-        value = part.value
-        return lambda f: value
-    return itemgetter(part) if isinstance(part, int) else part
-
-
-def _part(data: Any, slot: SlotOf) -> _Part:
-    if isinstance(data, Value):
-        return _Fixed(data.params["value"]) if data.op is control.constant else slot(data)
-    if isinstance(data, Dim):
-        return _dim(data, slot)
-    if isinstance(data, (tuple, list)):
-        return _sequence(data, slot)
-    if isinstance(data, slice):
-        return _slice(data, slot)
-    if isinstance(data, dict):
-        items = {key: _part(item, slot) for key, item in data.items()}
-        if all(isinstance(item, _Fixed) for item in items.values()):
-            return _Fixed({key: item.value for key, item in items.items()})  # type: ignore[union-attr]
-        getters = {key: _getter(item) for key, item in items.items()}
-        return lambda f: {key: get(f) for key, get in getters.items()}
-    if isinstance(data, (Type, StackType)):
-        return _type(data, slot)
-    return _Fixed(data)
-
-
-def _dim(dim: Dim, slot: SlotOf) -> _Part:
-    constant, terms = dim.constant, []
-    for value, c in dim.terms:
-        part = _part(value, slot)
-        if isinstance(part, _Fixed):
-            constant += c * int(part.value)
-        else:
-            terms.append((part, c))
-    if not terms:
-        return _Fixed(constant)
-    if len(terms) == 1:
-        (i, c), *_ = terms
-        if c == 1:
-            return (lambda f: f[i] + constant) if constant else i
-        return lambda f: c * f[i] + constant
-    if len(terms) == 2:
-        (i, c), (j, d) = terms
-        return lambda f: c * f[i] + d * f[j] + constant
-    return lambda f: sum([c * f[i] for i, c in terms], constant)
-
-
-def _sequence(data: Any, slot: SlotOf) -> _Part:
-    kind = type(data)
-    items = [_part(item, slot) for item in data]
-    make = (lambda x: kind(*x)) if hasattr(data, "_fields") else kind
-    if all(isinstance(item, _Fixed) for item in items):
-        return _Fixed(make([item.value for item in items]))  # type: ignore[union-attr]
-    if kind is tuple:
-        if len(items) == 1:
-            get = _getter(items[0])
-            return lambda f: (get(f),)
-        if all(isinstance(item, int) for item in items):
-            return itemgetter(*items)
-        if len(items) == 2:
-            first, second = map(_getter, items)
-            return lambda f: (first(f), second(f))
-    getters = [_getter(item) for item in items]
-    return lambda f: make([get(f) for get in getters])
-
-
-def _slice(data: slice, slot: SlotOf) -> _Part:
-    start, stop, step = (_part(x, slot) for x in (data.start, data.stop, data.step))
-    if isinstance(step, _Fixed):
-        by = step.value
-        if isinstance(start, _Fixed):
-            if isinstance(stop, _Fixed):
-                return _Fixed(slice(start.value, stop.value, by))
-            lo, end = start.value, _getter(stop)
-            return lambda f: slice(lo, end(f), by)
-        begin, end = _getter(start), _getter(stop)
-        return lambda f: slice(begin(f), end(f), by)
-    getters = [_getter(x) for x in (start, stop, step)]
-    return lambda f: slice(*[get(f) for get in getters])
-
-
-def _type(type: AnyType, slot: SlotOf) -> _Part:
-    if isinstance(type, StackType):
-        return _Fixed(type)  # its zero has no entries
-    shape = _part(type.shape, slot)
-    if isinstance(shape, _Fixed):
-        return _Fixed(type)
-    get, dtype, kind = _getter(shape), type.dtype, type.kind
-    return lambda f: Type(dtype, get(f), kind)
-
+__all__ = ["step_of"]
 
 # -- kinds -----------------------------------------------------------------------------------------
 
@@ -271,21 +154,21 @@ def step_of(
     fn = _operator(node)
     if fn is not None:
         return _call(fn, ins, out)
-    fn, kwargs = op.fn, _part(node.params, slot)
+    fn, kwargs = op.fn, part_of(node.params, slot)
     if kept:
         fn = lambda stack, x, index: op.fn(stack, np.array(x), index=index)
     if op is control.effect:
-        kwargs = _private(_getter(kwargs))
+        kwargs = _private(getter(kwargs))
     if isinstance(node.type, tuple):
-        return _several(fn, ins, _getter(kwargs), node.type, out)
+        return _several(fn, ins, getter(kwargs), node.type, out)
     to_kind = _to_kind(node.type)
     if isinstance(fn, np.ufunc) and isinstance(node.type, Type) and node.type.kind == "scalar":
         to_kind = None
-    if isinstance(kwargs, _Fixed):
+    if isinstance(kwargs, Fixed):
         if kwargs.value:
             fn = partial(fn, **kwargs.value)
         return _call(fn, ins, out) if to_kind is None else _call_to_kind(fn, ins, out, to_kind)
-    return _call_with(fn, ins, _getter(kwargs), out, to_kind or (lambda x: x))
+    return _call_with(fn, ins, getter(kwargs), out, to_kind or (lambda x: x))
 
 
 def _call(fn: Callable, ins: list[int], out: int) -> Step:
@@ -368,12 +251,12 @@ def _private(kwargs: Step) -> Step:
 
 
 def _getitem(x: int, node: Value, slot: SlotOf, out: int) -> Step:
-    index = _part(node.params["index"], slot)
+    index = part_of(node.params["index"], slot)
     to_kind = _to_kind(node.type)
     if isinstance(node.type, Type) and node.type.kind == "scalar" and _names_an_element(node):
         to_kind = None
     if to_kind is not None:
-        get = _getter(index)
+        get = getter(index)
 
         def to_number(f: Frame) -> None:
             f[out] = to_kind(f[x][get(f)])
@@ -385,7 +268,7 @@ def _getitem(x: int, node: Value, slot: SlotOf, out: int) -> Step:
             f[out] = f[x][f[index]]
 
         return at_slot
-    get = _getter(index)
+    get = getter(index)
 
     def step(f: Frame) -> None:
         f[out] = f[x][get(f)]
@@ -420,14 +303,14 @@ def _in_place(op: Op, ins: list[int], params: Any, slot: SlotOf, apart: bool, ke
         return add_to_entry
     path = params["path"]
     if op is update and len(path) == 1 and path[0][0] == "index" and not apart:
-        index = _part(path[0][1], slot)
+        index = part_of(path[0][1], slot)
         if isinstance(index, int):
 
             def store_at_slot(f: Frame) -> None:
                 f[x][f[index]] = f[v]
 
             return store_at_slot
-        get = _getter(index)
+        get = getter(index)
 
         def store(f: Frame) -> None:
             f[x][get(f)] = f[v]

@@ -8,7 +8,7 @@ surrounds a ``finally`` block that is left in the middle, which drops the except
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from adjoint.frontend.bindings import Loop, nodes_here, statement_lists
 
@@ -39,28 +39,35 @@ def forever(node: ast.stmt) -> bool:
     return isinstance(test, ast.Constant) and bool(test.value)
 
 
-def leaves(statements: list[ast.stmt]) -> bool:
-    """Whether the end of a block is surely not reached."""
-    return any(map(leaves_by, statements))
+def leaves(statements: list[ast.stmt], stopped: Collection[ast.stmt] = ()) -> bool:
+    """Whether the end of a block is surely not reached.
+
+    Parameters
+    ----------
+    statements
+    stopped
+        Loops that are ended by flags.
+    """
+    return any(leaves_by(node, stopped) for node in statements)
 
 
-def leaves_by(node: ast.stmt) -> bool:
+def leaves_by(node: ast.stmt, stopped: Collection[ast.stmt] = ()) -> bool:
     """Whether what follows a statement is surely not reached."""
     match node:
         case ast.Return() | ast.Raise() | ast.Break() | ast.Continue():
             return True
         case ast.If():
-            return leaves(node.body) and leaves(node.orelse)
+            return leaves(node.body, stopped) and leaves(node.orelse, stopped)
         case ast.For() | ast.While() | ast.AsyncFor():
-            exhausted = forever(node) or leaves(node.orelse)
-            return bool(exhausted) and not any(breaks(node.body))
+            exhausted = forever(node) or leaves(node.orelse, stopped)
+            return exhausted and node not in stopped and not any(breaks(node.body))
         case ast.Try() | ast.TryStar():
             ends = [node.body + node.orelse, *(handler.body for handler in node.handlers)]
-            return leaves(node.finalbody) or all(map(leaves, ends))
+            return leaves(node.finalbody, stopped) or all(leaves(end, stopped) for end in ends)
         case ast.Match():
             last = node.cases[-1]
             complete = last.guard is None and _matches_all(last.pattern)
-            return complete and all(leaves(case.body) for case in node.cases)
+            return complete and all(leaves(case.body, stopped) for case in node.cases)
     return False  # a `with` statement may swallow an exception
 
 

@@ -61,7 +61,7 @@ class Flow:
     native
         The loops and branches that stay Python's own.
     stops
-        Of each other loop, the flags that end it.
+        Of the other loops, the flags that end them.
     beginnings
         The assignments before which a flag means nothing.
     may_end
@@ -283,10 +283,12 @@ class _Lowering:
         if loop.continued in self.looked_at:
             body.statements.insert(0, self._begin(loop.continued, node.body[0]))
         stops = {flag: None for flag in body.pending if flag != loop.continued}
-        self.flow.stops[node] = [ended, *stops] if binding else list(stops)
-        self.looked_at.update(self.flow.stops[node])
+        ending = [ended, *stops] if binding else list(stops)
+        if ending:
+            self.flow.stops[node] = ending
+            self.looked_at.update(ending)
         node.body = body.statements
-        begun = [flag for flag in (ended, loop.broke) if flag in self.flow.stops[node]]
+        begun = [flag for flag in (ended, loop.broke) if flag in ending]
         statements: list[ast.stmt] = [*(self._begin(flag, node) for flag in begun), node]
         orelse, node.orelse = node.orelse, []
         part = self._guarded(stops, orelse) if orelse else _Part([])

@@ -236,13 +236,13 @@ class StagedTransformer(StagedExpressions):
         caught = before - bound_in(node.body).deleted
         deleted = bound_in([node]).deleted
         after: list[set[str]] = []
-        ends = not leaves(node.body + node.orelse)
+        ends = not self._leaves(node.body + node.orelse)
         node.body = self._block(node.body, before, depth + bool(node.handlers))
         node.orelse = self._block(node.orelse, self.frame.definite, depth)
         if ends:
             after.append(self.frame.definite)
         for handler in node.handlers:
-            ends = not leaves(handler.body)
+            ends = not self._leaves(handler.body)
             self.frame.definite = set(caught)
             if handler.type is not None:
                 handler.type = self.visit(handler.type)
@@ -282,7 +282,7 @@ class StagedTransformer(StagedExpressions):
         hooked, make = self._has_hooks(node), Maker(node, node.test)
         depth = HOOKED if hooked else 0
         names, deleted = self._names(node.body + node.orelse), bound_in([node]).deleted
-        completing = [not leaves(side) for side in (node.body, node.orelse)]
+        completing = [not self._leaves(side) for side in (node.body, node.orelse)]
         test = self.visit(node.test)
         before, ends = self.frame.definite, []
         body = self._block(node.body, before, depth)
@@ -376,6 +376,9 @@ class StagedTransformer(StagedExpressions):
         frame = self.frame
         number = next(frame.numbers)
         return Protocol(make, number, names, list(targets), bound, frame.scope, self.class_name)
+
+    def _leaves(self, nodes: _Statements) -> bool:
+        return leaves(nodes, self.frame.flow.stops)
 
     def _has_hooks(self, node: ast.stmt) -> bool:
         frame = self.frame

@@ -26,6 +26,7 @@ from adjoint.numpy_api import (
     quantiles,
     reductions,
     scans,
+    sequences,
     shaping,
     shortcuts,
     sorting,

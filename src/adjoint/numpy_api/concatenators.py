@@ -10,9 +10,10 @@ import numpy as np
 from adjoint.dispatch import any_active, any_staged, plain
 from adjoint.eager.recorded import constant
 from adjoint.frontend import hooks
-from adjoint.numpy_api.creation import array, as_array, linspace, to_dtype
+from adjoint.numpy_api.creation import array, as_array, to_dtype
 from adjoint.numpy_api.joining import concatenate
 from adjoint.numpy_api.lengths import spread
+from adjoint.numpy_api.sequences import linspace
 from adjoint.numpy_api.staged_creation import STAGED, adopted
 from adjoint.ops.registry import FUNCTIONS
 from adjoint.ops.structural import reshape, stack

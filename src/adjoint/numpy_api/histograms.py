@@ -9,9 +9,10 @@ import numpy as np
 
 from adjoint.dispatch import any_active, any_staged, is_staged, plain
 from adjoint.errors import NoRuleError, TracingError
-from adjoint.numpy_api.creation import as_array, linspace, to_dtype
+from adjoint.numpy_api.creation import as_array, to_dtype
 from adjoint.numpy_api.lengths import as_length
 from adjoint.numpy_api.reductions import max_, min_, operand, sum_
+from adjoint.numpy_api.sequences import linspace
 from adjoint.numpy_api.shaping import ravel
 from adjoint.ops import elementwise as ew
 from adjoint.ops import reduction as rd

@@ -9,8 +9,9 @@ import numpy as np
 from adjoint.dispatch import any_active, any_staged, certainly, is_staged, plain
 from adjoint.errors import NoRuleError
 from adjoint.numpy_api.creation import array as make_array
-from adjoint.numpy_api.creation import as_array, beside, linspace, notice_every_argument, to_dtype
+from adjoint.numpy_api.creation import as_array, beside, notice_every_argument, to_dtype
 from adjoint.numpy_api.lengths import as_length, least, spread
+from adjoint.numpy_api.sequences import linspace
 from adjoint.ops import structural as st
 from adjoint.ops.registry import implements
 

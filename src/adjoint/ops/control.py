@@ -187,7 +187,7 @@ class Stack:
         return self.entries[index] if index < len(self.entries) else None
 
 
-def _push(stack: Stack, value: Any, *, index: int) -> Stack:
+def _push(stack: Stack, value: Any, *, index: int, replaces: bool = False) -> Stack:
     stack = stack.copy()
     stack.set(index, value)
     return stack
@@ -231,7 +231,8 @@ def add_entries(x: Any, y: Any) -> Any:
 
 empty_stack = primitive("empty_stack", Stack)
 push = primitive("push", _push, "stack", "value")
-"""The stack with ``value`` as the entry of iteration ``index``."""
+"""The stack with ``value`` as the entry of iteration ``index``. Unless ``replaces``, the entry is known
+to be new: there is no cotangent of a former one to be cleared."""
 
 entry = primitive("entry", _entry, "stack")
 """The entry of iteration ``index``, of the given ``type``: zero where there is none."""

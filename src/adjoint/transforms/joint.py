@@ -20,31 +20,12 @@ from adjoint.ir.edit import Copier
 from adjoint.ir.graph import Value, free_values, operands, values_in
 from adjoint.ir.types import StackType, Type
 from adjoint.ops.control import EFFECTS
-from adjoint.ops.creation import zeros
 from adjoint.ops.structural import broadcast_to, cast
 from adjoint.staged.values import Staged, emit, lift, shape_of, value_of, wrap
 from adjoint.transforms.residuals import choose
-from adjoint.transforms.stacks import cotangent_type, empty
+from adjoint.transforms.stacks import cotangent_type, zero_cotangent
 
 __all__ = ["Joint", "as_cotangent", "cotangent_type", "part", "zero_cotangent"]
-
-
-def zero_cotangent(value: Value) -> Any:
-    """Return the zero cotangent of a value."""
-    type = value.type
-    if isinstance(type, StackType):
-        return empty(type)
-    assert isinstance(type, Type)
-    if type.kind != "array":
-        return lift(type.dtype.type(0))
-    shape = shape_of(value)
-    held = zeros(shape, type.dtype)
-    if not isinstance(held, Staged):
-        params = {"shape": shape, "value": 0, "dtype": type.dtype}
-        from adjoint.ops.creation import full
-
-        held = emit(full, (), params)
-    return held
 
 
 def as_cotangent(ct: Any, like: Value) -> Value:

@@ -40,8 +40,10 @@ from adjoint.ir.graph import Function, Value, values_in, walk
 from adjoint.ir.types import StackType, Type
 from adjoint.ops import control
 from adjoint.ops.indexing import index_add, update
-from adjoint.ops.structural import broadcast_to, project_result
-from adjoint.transforms.lifetimes import Key, Lifetimes, parts, type_of
+from adjoint.ops.structural import project_result
+from adjoint.transforms.carried import Carried
+from adjoint.transforms.lifetimes import Key, Lifetimes, parts
+from adjoint.transforms.provenance import Provenance, is_stack
 from adjoint.transforms.sharing import (
     FOREIGN,
     NONE,
@@ -53,6 +55,7 @@ from adjoint.transforms.sharing import (
     gathers_in,
     may_view,
     refers,
+    takes_part,
 )
 
 __all__ = ["CONSUMING", "Copy", "Ownership", "analyse", "copies"]
@@ -130,7 +133,8 @@ class Copy:
     value : Value
         The update, or the loop.
     what : str
-        ``"update"``, ``"keep"`` (in a stack), ``"entry"`` or ``"back edge"`` of a loop.
+        ``"update"``, ``"view"`` (that would be in the way of an update), ``"keep"`` (in a stack),
+        ``"entry"`` or ``"back edge"`` of a loop.
     """
 
     value: Value
@@ -164,8 +168,10 @@ def _copies(
         for node in block.nodes:
             if inside and not found.in_place.get(node, True):
                 yield Copy(node, "update")
-            if inside and node in found.kept and not may_view(node.inputs[1]):
+            if inside and node in found.kept and not takes_part(node.inputs[1]):
                 yield Copy(node, "keep")
+            if inside and node in found.detached and not takes_part(node):
+                yield Copy(node, "view")
             if inside and found.entry.get(node):
                 yield Copy(node, "entry")
             if found.back.get(node):
@@ -185,51 +191,6 @@ class _Restart(Exception):
         self.loop = loop
 
 
-class _Carried:
-    """What is known of a loop's carried values while its body is walked.
-
-    Attributes
-    ----------
-    tokens : list of Memory
-        Of what they hold when an iteration begins.
-    entry, back : list of Memory
-        From around the loop: through the initial values, through the results of the body.
-    direct : list of frozenset
-        The part of ``back`` that does not come through a carried value.
-    pairs : dict
-        Carried values that may share memory, as ((i, is held), (j, is held)) → whether because of
-        their initial values.
-    common : dict
-        The same → the tokens that they had in common.
-    """
-
-    __slots__ = ("back", "common", "direct", "entry", "pairs", "tokens")
-
-    def __init__(self, tokens: list[Memory]) -> None:
-        self.tokens = tokens
-        self.entry = [NOTHING] * len(tokens)
-        self.back = [NOTHING] * len(tokens)
-        self.direct = [NONE] * len(tokens)
-        self.pairs: dict[Any, bool] = {}
-        self.common: defaultdict[Any, Tokens] = defaultdict(frozenset)
-
-    def pair(self, memories: list[Memory], initial: bool) -> bool:
-        """Add the pairs of ``memories`` that have tokens in common; tell whether any is new."""
-        before = len(self.pairs)
-        ends = [
-            ((k, is_held), tokens)
-            for k, memory in enumerate(memories)
-            for is_held, tokens in ((False, memory.own), (True, memory.held))
-            if tokens
-        ]
-        for i, (x, tokens) in enumerate(ends):
-            for y, others in ends[:i]:
-                if x[0] != y[0] and tokens & others:
-                    self.pairs.setdefault((y, x), initial)
-                    self.common[y, x] |= tokens & others
-        return len(self.pairs) > before
-
-
 class _Analysis:
     def __init__(
         self, function: Function, owned: frozenset[int], lifetimes: Lifetimes, allowed: bool
@@ -247,11 +208,9 @@ class _Analysis:
     def _analyse(self, function: Function, owned: frozenset[int]) -> None:
         self.found = Ownership(kept=self.kept, detached=self.detached)
         self.sharing = sharing = Sharing(self.lifetimes)
-        self.sources: defaultdict[int, set[int]] = defaultdict(set)
-        self.keepers: defaultdict[int, set[Value]] = defaultdict(set)
-        self.joint: defaultdict[int, Tokens] = defaultdict(frozenset)
+        self.provenance = Provenance(sharing)
         self.impossible: set[Value] = set()
-        self.carried: dict[Value, _Carried] = {}
+        self.carried: dict[Value, Carried] = {}
 
         block = function.block
         foreign = Memory(frozenset({FOREIGN}), frozenset({FOREIGN}))
@@ -356,7 +315,7 @@ class _Analysis:
         if node in self.kept:
             return sharing.fresh(node, "copy")
         for token in value.own:
-            self.keepers[token].add(node)
+            self.provenance.keepers[token].add(node)
         return value.own
 
     def _branches(self, node: Value, scope: Scope) -> None:
@@ -388,7 +347,7 @@ class _Analysis:
         given: set[int] = {FOREIGN}
         memories = [self.sharing.of(r).all for r in results]
         # Stacks first: an array may share memory with many entries, and is copied once.
-        for k in sorted(range(len(results)), key=lambda k: not _is_stack(results[k])):
+        for k in sorted(range(len(results)), key=lambda k: not is_stack(results[k])):
             if memories[k] & given:
                 shared.add(k)
             else:
@@ -415,7 +374,7 @@ class _Analysis:
         for k, param in enumerate(state.tokens):
             own, held = sharing.fresh(loop, k, "own"), sharing.fresh(loop, k, "held")
             for token in own | held:
-                self.sources[token] = set(param.all)
+                self.provenance.sources[token] = param.all
             around = state.entry[k] | state.back[k] | self._common(state, k, "after", loop)
             sharing.give((loop, k), Memory(own, held) | around)
 
@@ -425,14 +384,14 @@ class _Analysis:
             self.found.entry.pop(node, None)
             self.found.back.pop(node, None)
 
-    def _settle(self, loop: Value, scope: Scope) -> _Carried:
+    def _settle(self, loop: Value, scope: Scope) -> Carried:
         """Walk a loop's blocks until nothing new is found about its carried values."""
         sharing = self.sharing
         body = loop.blocks[-1]
         fixed = 3 if loop.op is control.for_loop else 0
         params: list[Value] = body.parameters[1 if fixed else 0 :]
         captured = frozenset().union(*[self.lifetimes.captured[b] for b in loop.blocks])
-        state = self.carried[loop] = _Carried(
+        state = self.carried[loop] = Carried(
             [Memory(sharing.fresh(p, "own"), sharing.fresh(p, "held")) for p in params]
         )
         taken = []
@@ -444,7 +403,7 @@ class _Analysis:
             state.entry[k] = Memory(memory.own & seen, memory.held & seen)
             taken.append(Memory(memory.own - seen, memory.held - seen))
             for token in state.tokens[k].all:
-                self.sources[token] = set(memory.all)
+                self.provenance.sources[token] = memory.all
         state.pair(taken, True)
         new = True
         while new:
@@ -459,26 +418,24 @@ class _Analysis:
             new = self._leave(loop, body, state)
         return state
 
-    def _enter(self, loop: Value, params: Iterable[Value], state: _Carried) -> None:
+    def _enter(self, loop: Value, params: Iterable[Value], state: Carried) -> None:
         for k, param in enumerate(params):
             common = self._common(state, k, "in", loop)
             memory = state.tokens[k] | state.entry[k] | state.back[k] | common
             self.sharing.give(param, memory)
 
-    def _common(self, state: _Carried, k: int, where: str, loop: Value) -> Memory:
+    def _common(self, state: Carried, k: int, where: str, loop: Value) -> Memory:
         """Return the tokens that carried value k has in common with others."""
         found: tuple[list[int], list[int]] = [], []
         for pair in state.pairs:
             for number, is_held in pair:
                 if number == k:
                     token = self.sharing.token((loop, where, pair))
-                    self.joint[token] |= state.common[pair].union(
-                        *[self.joint[t] for t in state.common[pair]]
-                    )
+                    self.provenance.have_in_common(token, state.common[pair])
                     found[is_held].append(token)
         return Memory(*map(frozenset, found))
 
-    def _leave(self, loop: Value, body: Block, state: _Carried) -> bool:
+    def _leave(self, loop: Value, body: Block, state: Carried) -> bool:
         """Take in what the body gives; tell whether anything is new."""
         new = False
         made = []
@@ -487,7 +444,7 @@ class _Analysis:
             if k in self.found.back[loop]:
                 memory = Memory(NONE, memory.held)
             for token in state.tokens[k].all:
-                self.sources[token] |= memory.all
+                self.provenance.sources[token] |= memory.all
             around = Memory(*[self.sharing.around(t, loop) for t in (memory.own, memory.held)])
             made.append(Memory(memory.own - around.own, memory.held - around.held))
             known = state.entry[k] | state.back[k]
@@ -505,7 +462,7 @@ class _Analysis:
 
         Of views, that is done when the function is analysed again; until then it is taken as done.
         """
-        users = {t: self._users(t, node, scope) for t in in_the_way}
+        users = {t: self.provenance.users(t, scope, node.inputs[0]) for t in in_the_way}
         rest = frozenset(t for t in in_the_way if not users[t])
         room = self._room(rest, own) if rest else None
         if rest != in_the_way and (not rest or room is not None):
@@ -526,57 +483,12 @@ class _Analysis:
             raise _Restart(loop)
         return False
 
-    def _users(self, token: int, node: Value, scope: Scope) -> set[Value] | None:
-        """Return the views, and what put memory into stacks, because of which a token is in use.
-
-        None if it is in use because of something else.
-        """
-        if token == FOREIGN:
-            return None
-        users: set[Value] = set()
-        for key in self.sharing.users(token, scope):
-            behind = self._behind(key, token, node.inputs[0])
-            if not behind:
-                return None
-            users |= behind
-        return users
-
-    def _behind(self, key: Key, token: int, target: Value) -> set[Value] | None:
-        """Return the views through which a value has come by a token; None if it is no view."""
-        if _is_stack(key):
-            return self._keepers_of(token)
-        if not isinstance(key, tuple):
-            if key.op is project_result:
-                return self._behind((key.inputs[0], key.params["k"]), token, target)
-            own = self.sharing.token((key, "own"))
-            view = may_view(key) and key.op is not broadcast_to and token != own
-            return {key} if view and key is not target else None
-        node, k = key
-        if node.op is not control.cond:
-            return None
-        behind: set[Value] = set()
-        for block in node.blocks:
-            result = block.results[k]
-            if token in self.sharing.of(result).own:
-                found = self._behind(result, token, target)
-                if not found:
-                    return None
-                behind |= found
-        return behind
-
-    def _keepers_of(self, token: int) -> set[Value]:
-        """Return what put memory into stacks that has a token, or is what the token is about."""
-        keepers = set(self.keepers[token])
-        for t in self.joint[token]:
-            keepers |= self.keepers[t]
-        return keepers
-
     def _room(self, in_the_way: Tokens, own: Tokens) -> tuple[Value, set[int], set[int]] | None:
         """Return the outermost loop where copies make room for an update, and which.
 
         The carried values that are copied there, and those that have to be.
         """
-        origins = self._origins(own)
+        origins = self.provenance.origins(own)
         for loop in self.sharing.loops:
             state = self.carried.get(loop)
             if state is None:
@@ -599,17 +511,3 @@ class _Analysis:
                 if late:
                     return loop, copied, late
         return None
-
-    def _origins(self, own: Tokens) -> set[int]:
-        """Return all that memory may have come from."""
-        origins = set(own)
-        todo = list(own)
-        while todo:
-            new = self.sources[todo.pop()] - origins
-            origins |= new
-            todo += new
-        return origins
-
-
-def _is_stack(key: Key) -> bool:
-    return isinstance(type_of(key), StackType)

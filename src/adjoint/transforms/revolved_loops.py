@@ -110,7 +110,7 @@ def _number(array: Any, *index: int) -> Any:
 
 
 def _pushed(stack: Value, value: Any, index: Any) -> Value:
-    params = {"index": param(index)}
+    params = {"index": param(index), "replaces": True}
     return innermost().emit(control.push, (stack, value_of(value)), params, stack.type)
 
 

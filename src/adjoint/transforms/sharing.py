@@ -203,6 +203,11 @@ def may_view(node: Value) -> bool:
     return node.op is not None and (node.op.views or node.op in _SOMETIMES)
 
 
+def takes_part(node: Value) -> bool:
+    """Tell whether an operation gives a part of an array rather than the whole of it."""
+    return may_view(node) and any(kind in ("index", "diagonal") for kind, _ in _path(node))
+
+
 def _path(node: Value) -> Sequence[tuple[str, Any]]:
     op, params = node.op, node.params
     assert op is not None

@@ -13,11 +13,12 @@ from adjoint.ir.build import innermost
 from adjoint.ir.graph import Value
 from adjoint.ir.types import AnyType, StackType, Type
 from adjoint.ops import control
+from adjoint.ops.creation import full, zeros
 from adjoint.rules.cotangents import At, Handed
 from adjoint.rules.derive import Rule, zero
-from adjoint.staged.values import param, value_of, wrap
+from adjoint.staged.values import Staged, emit, lift, param, shape_of, value_of, wrap
 
-__all__ = ["STACK_OPERATIONS", "cotangent_type"]
+__all__ = ["STACK_OPERATIONS", "cotangent_type", "zero_cotangent"]
 
 STACK_OPERATIONS = frozenset({control.push, control.entry, control.entry_add})
 """Operations whose tape nodes keep the value itself: their rules read types."""
@@ -35,6 +36,21 @@ def empty(type: AnyType) -> Any:
     return wrap(innermost().emit(control.empty_stack, (), {}, cotangent_type(type)))
 
 
+def zero_cotangent(value: Value) -> Any:
+    """Return the zero cotangent of a value."""
+    type = value.type
+    if isinstance(type, StackType):
+        return empty(type)
+    assert isinstance(type, Type)
+    if type.kind != "array":
+        return lift(type.dtype.type(0))
+    shape = shape_of(value)
+    held = zeros(shape, type.dtype)
+    if not isinstance(held, Staged):
+        held = emit(full, (), {"shape": shape, "value": 0, "dtype": type.dtype})
+    return held
+
+
 def entry_of(stack: Any, index: Any, type: AnyType) -> Any:
     """Return an entry of a cotangent or tangent."""
     params = {"index": param(index), "type": type}
@@ -50,7 +66,15 @@ def _pull_push(ct: Any, node: Node) -> tuple[Any, Any]:
     bar = None
     if node.inputs[1] is not None:
         bar = entry_of(ct, _index(node), cotangent_type(value.inputs[1].type))
-    return (Handed(ct) if node.inputs[0] is not None else None), bar
+    if node.inputs[0] is None:
+        return None, bar
+    return Handed(_cleared(ct, node) if node.params.get("replaces") else ct), bar
+
+
+def _cleared(stack: Any, node: Node) -> Any:
+    """Return a tangent or cotangent without the entry that an operation replaces."""
+    (value,) = node.saved
+    return changed(control.push, stack, zero_cotangent(value.inputs[1]), _index(node), True)
 
 
 def _pull_entry(ct: Any, node: Node) -> tuple[Any]:
@@ -63,8 +87,8 @@ def _push_push(tangents: Any, node: Node) -> Any:
     if stack is None:
         stack = empty(value.type)
     if dot is None:
-        return stack
-    return changed(control.push, stack, dot, _index(node))
+        return _cleared(stack, node) if node.params.get("replaces") else stack
+    return changed(control.push, stack, dot, _index(node), node.params.get("replaces"))
 
 
 def _push_entry(tangents: Any, node: Node) -> Any:
@@ -80,11 +104,12 @@ def _push_entry_add(tangents: Any, node: Node) -> Any:
     return stack if dot is None else changed(control.entry_add, stack, dot, _index(node))
 
 
-def changed(op: Any, stack: Any, value: Any, index: Any) -> Any:
+def changed(op: Any, stack: Any, value: Any, index: Any, replaces: Any = False) -> Any:
     """Record a stack with one entry changed."""
     held = value_of(stack)
     given: Value = value_of(value)
-    return wrap(innermost().emit(op, (held, given), {"index": param(index)}, held.type))
+    params = {"index": param(index), **({"replaces": True} if replaces else {})}
+    return wrap(innermost().emit(op, (held, given), params, held.type))
 
 
 def _set(op: Any, push: Any, pull_all: Any) -> None:

@@ -46,7 +46,8 @@ def random_program(rng: random.Random, size: int = 14) -> tuple[Function, list[A
         writer.parameter(long if each is None else each)
     writer.long = long
     writer.fill(size, 2)
-    results = [writer.pick(t) for t in (SCALAR, VECTOR, MATRIX, INT, long, SCALAR, VECTOR)]
+    results = [writer.pick(t) for t in (SCALAR, VECTOR, MATRIX, INT, long)]
+    results += [v for values in writer.scopes[0].values() for v in values if rng.random() < 0.3]
     writer.builder.block.results = results  # type: ignore[assignment]
     number = lambda: float(rng.choice(NUMBERS))
     args = [
