@@ -15,7 +15,8 @@ import numpy as np
 
 from adjoint import dispatch
 from adjoint.errors import TracingError
-from adjoint.ir.types import Type
+from adjoint.ir.types import StackType, Type
+from adjoint.ops import control
 from adjoint.ops import elementwise as ew
 from adjoint.ops import linalg as la
 from adjoint.ops.indexing import getitem
@@ -49,6 +50,15 @@ def _binary(op: Op, evaluate: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
         return y if y is NotImplemented else emit(op, (y, x), None, evaluate)
 
     return forward, reflected
+
+
+_add = _binary(ew.add, operator.add)[0]
+
+
+def _sum(x: Any, y: Any) -> Any:
+    if isinstance(x._value.type, StackType):  # a cotangent of what a loop keeps
+        return emit(control.add_stacks, (x, y))
+    return _add(x, y)
 
 
 def _unary(op: Op, evaluate: Callable[[Any], Any]) -> Any:
@@ -156,7 +166,7 @@ class StagedArray(Staged):
 
     # -- arithmetic ----------------------------------------------------------------------------
 
-    __add__, __radd__ = _binary(ew.add, operator.add)
+    __add__, __radd__ = _sum, _binary(ew.add, operator.add)[1]
     __sub__, __rsub__ = _binary(ew.subtract, operator.sub)
     __mul__, __rmul__ = _binary(ew.multiply, operator.mul)
     __truediv__, __rtruediv__ = _binary(ew.divide, operator.truediv)

@@ -282,7 +282,8 @@ def conversions(x, k, n):
 
 def choices(x, k, n):
     return (
-        min(k, 0.3), max(k, 3.0), min(x[0], x[1], 3.0), float(max(x[2], k)), min(n, 4), max(n, 4, 9),
+        min(k, 0.3), max(k, 3.0), min(x[0], x[1], 3.0), float(max(x[2], k)), min(n, 4),
+        max(n, 4, 9),
         max(x), min(x), max([k, 2.0], key=lambda v: -v), sum(x), sum([x[0], x[1]]), sum(x[:2], k),
         any([k > 0, x[0] > 3]), all(x > -9), any(x > 1), all([k > 0, True]),
         sorted([x[3], x[1]]), sorted([k, 2.0, 0.1], reverse=True), divmod(k, 0.3), pow(k, 2),

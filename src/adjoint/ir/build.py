@@ -6,6 +6,7 @@ it can be referred to.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -127,6 +128,4 @@ def continuing(builder: Builder | None) -> Iterator[None]:
 
 def users_place() -> Place | None:
     """Return the user's line that is being staged."""
-    import sys
-
     return line_of_frame(sys._getframe(1))

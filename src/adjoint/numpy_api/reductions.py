@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from adjoint.dispatch import from_nested, is_staged, is_weak, plain
-from adjoint.ir.dims import Dim
 from adjoint.ops import reduction as rd
 from adjoint.ops.registry import Op, Traced, implements
 from adjoint.ops.structural import (
@@ -51,8 +50,8 @@ def normalize_axis(axis: Any, ndim: int) -> tuple[int, ...] | None:
     """Return the axes of a reduction as non-negative integers; None for all of them."""
     if axis is None:
         return None
-    if isinstance(axis, Dim):
-        axis = operator.index(axis)
+    if is_staged(axis):
+        axis = operator.index(axis)  # which axis decides what is computed
     if type(axis) is int and -ndim <= axis < ndim:
         return (axis % ndim,)
     if ndim == 0 and type(axis) is int and axis in (0, -1):

@@ -17,6 +17,7 @@ __all__ = [
     "EFFECTS",
     "REGIONS",
     "Stack",
+    "add_stacks",
     "call",
     "check",
     "checkpoint",
@@ -239,3 +240,6 @@ entry = primitive("entry", _entry, "stack")
 
 entry_add = primitive("entry_add", _entry_add, "stack", "value")
 """The stack with ``value`` added to the entry of iteration ``index``."""
+
+add_stacks = primitive("add_stacks", add_entries, "x", "y")
+"""The sums of the entries of two stacks, which are tangents or cotangents."""

@@ -12,11 +12,12 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from adjoint.ir.dims import Dim
+from adjoint.ir.dims import Dim, known_sign
 from adjoint.ir.graph import Value
 from adjoint.ops import elementwise as ew
 from adjoint.ops.plain import ufunc_op
 from adjoint.ops.registry import Op
+from adjoint.ops.structural import cast
 from adjoint.staged.failures import NeedsConstant
 from adjoint.staged.values import Staged, emit
 
@@ -141,8 +142,6 @@ class Integer(Dim):
         return self
 
     def astype(self, dtype: Any) -> Any:
-        from adjoint.ops.structural import cast
-
         return emit(cast, (self,), {"dtype": np.dtype(dtype)})
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -161,8 +160,6 @@ def _needed(x: Any, what: str) -> NoReturn:
 
 def _truth(x: Integer) -> bool | None:
     """Return whether an integer is known to be nonzero, or zero."""
-    from adjoint.ir.dims import known_sign
-
     sign = known_sign(x)
     if sign in (">0", "<0"):
         return True
@@ -236,8 +233,6 @@ _DECIDED: dict[str, dict[str, bool]] = {
 
 def compare(symbol: str, x: Any, y: Any) -> Any:
     """Return ``x < y`` and so on of numbers of which one is staged; plain where it is known."""
-    from adjoint.ir.dims import known_sign
-
     if type(x) in (int, Integer) and type(y) in (int, Integer):
         difference = x - y
         if type(difference) is int:

@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from adjoint import tree
-from adjoint.ir.build import Builder, innermost, users_place
+from adjoint.ir.build import Builder, continuing, innermost, users_place
+from adjoint.ir.dims import Dim
 from adjoint.ir.edit import exported
 from adjoint.ops import control
 from adjoint.staged.scopes import ABSENT, Cell, Location, changes, rollback, write
 from adjoint.staged.values import Staged, value_of, wrap
+from adjoint.staging.carry import same_constant
 from adjoint.staging.loops import _enter_block, _leave_block, picked, where
 from adjoint.staging.recursion import Bottom
 from adjoint.staging.state import (
@@ -215,8 +217,6 @@ class _Merger:
         self.columns: tuple[list[Any], list[Any]] = ([], [])
 
     def _in_side(self, k: int, make: Callable[[], Any]) -> Any:
-        from adjoint.ir.build import continuing
-
         with continuing(self.sides[k].builder):
             return make()
 
@@ -380,15 +380,11 @@ def wrap_plain(value: Any) -> Staged:
 
 
 def is_staged_integer(x: Any) -> bool:
-    from adjoint.ir.dims import Dim
-
     return isinstance(x, Dim)
 
 
 def _same(x: Any, y: Any) -> bool:
-    from adjoint.staging.carry import _same_constant
-
-    return _same_constant(x, y)
+    return same_constant(x, y)
 
 
 def _short(x: Any) -> str:

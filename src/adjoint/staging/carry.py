@@ -15,7 +15,7 @@ from adjoint.ir.build import Builder
 from adjoint.ir.dims import Dim
 from adjoint.ir.graph import Value
 from adjoint.ir.types import Type
-from adjoint.staged.scopes import ABSENT, Cell, Location, changes
+from adjoint.staged.scopes import ABSENT, Cell, Location, changes, write
 from adjoint.staged.values import Staged, wrap
 from adjoint.staging.state import (
     UNBOUND,
@@ -104,8 +104,6 @@ class Carry:
             if place.location is None:
                 state[key] = value
             elif plan is not None:
-                from adjoint.staged.scopes import write
-
                 write(place.location, value)
         return state
 
@@ -159,7 +157,7 @@ class Carry:
         types = list(plan.types)
         changed = False
         for k, (leaf, was, type) in enumerate(zip(leaves, plan.leaves, types, strict=True)):
-            if type is None and (leaf is was or _same_constant(leaf, was)):
+            if type is None and (leaf is was or same_constant(leaf, was)):
                 continue
             if not is_numeric(leaf) or not is_numeric(was):
                 raise CannotStage(
@@ -233,8 +231,6 @@ class Carry:
             if place.location is None:
                 state[key] = value
             elif plan is not None:
-                from adjoint.staged.scopes import write
-
                 write(place.location, value)
         return state
 
@@ -252,7 +248,7 @@ def _carried_at_once(leaf: Any) -> bool:
     return False
 
 
-def _same_constant(a: Any, b: Any) -> bool:
+def same_constant(a: Any, b: Any) -> bool:
     if isinstance(a, (Staged, Dim)) or isinstance(b, (Staged, Dim)):
         return a is b or (isinstance(a, Dim) and isinstance(b, Dim) and a == b)
     try:
@@ -268,4 +264,3 @@ def _describe(x: Any) -> str:
     return f"{text if len(text) < 40 else '…'} ({type(x).__name__})"
 
 
-_ = wrap

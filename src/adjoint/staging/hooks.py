@@ -18,6 +18,7 @@ from adjoint.ir.build import innermost, users_place
 from adjoint.ir.dims import Dim
 from adjoint.ops import control
 from adjoint.ops.registry import Traced
+from adjoint.places import is_users
 from adjoint.staged.integers import compare as compare_numbers
 from adjoint.staged.scopes import Entry, Field, note
 from adjoint.staged.values import Staged, emit
@@ -163,8 +164,6 @@ def attribute(owner: Any, name: str) -> Any:
 
 def is_users_module(module: ModuleType) -> bool:
     """Tell whether a module may hold variables of the program."""
-    from adjoint.places import is_users
-
     return is_users(getattr(module, "__file__", None) or "<none>")
 
 

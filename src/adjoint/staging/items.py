@@ -10,7 +10,7 @@ from adjoint.ir.dims import Dim, known_sign
 from adjoint.ir.types import Type
 from adjoint.ops import elementwise as ew
 from adjoint.staged.integers import Integer, NeedsConstant
-from adjoint.staged.values import Staged, current
+from adjoint.staged.values import Staged, current, emit
 from adjoint.staging.outside import seen
 
 __all__ = ["Items", "Range", "as_items", "enumerate_", "range_", "reversed_", "zip_"]
@@ -81,8 +81,6 @@ def trips(lo: Any, hi: Any, step: int) -> Any:
 
 def python_max(x: Any) -> Any:
     """Return max(x, 0) of a staged integer, as one."""
-    from adjoint.staged.values import emit
-
     result = emit(ew.maximum, (x, 0), None, max)
     if isinstance(result, Integer):
         result.terms[0][0].bounds = (0, None)
@@ -95,8 +93,6 @@ def _integer(x: Any) -> Any:
         type_ = current(x).type
         if not isinstance(type_, Type) or type_.shape or type_.dtype.kind not in "iub":
             raise TypeError(f"{x!r} cannot be interpreted as an integer")
-        from adjoint.staged.values import emit
-
         return emit(ew.python_number, (x,))
     return x
 
@@ -164,8 +160,6 @@ def _shortest(lengths: list[Any]) -> Any:
             if sign in ("<0", "<=0"):
                 shortest = n
                 continue
-            from adjoint.staged.values import emit
-
             shortest = emit(ew.minimum, (shortest, n), None, min)
         elif difference < 0:
             shortest = n

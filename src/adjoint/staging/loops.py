@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from adjoint import tree
 from adjoint.ir.build import Builder, continuing, innermost, users_place
 from adjoint.ir.core import Block
 from adjoint.ir.dims import Dim
@@ -19,14 +20,14 @@ from adjoint.ir.graph import Value
 from adjoint.ir.types import python_type
 from adjoint.ops import control
 from adjoint.staged.integers import Integer, NeedsConstant, compare
-from adjoint.staged.scopes import note, rollback
+from adjoint.staged.scopes import note, rollback, write
 from adjoint.staged.values import Staged, value_of, wrap
 from adjoint.staging.carry import Carry
 from adjoint.staging.items import Range, as_items
 from adjoint.staging.outside import seen
 from adjoint.staging.session import session
-from adjoint.staging.state import UNBOUND, CannotStage, Pending, emit_undefined
-from adjoint.staging.truth import and_values, not_value, or_values, select
+from adjoint.staging.state import UNBOUND, CannotStage, Pending, Plan, emit_undefined
+from adjoint.staging.truth import and_values, is_abstract, not_value, or_values, select, truth
 
 __all__ = ["ForLoop", "WhileLoop"]
 
@@ -131,8 +132,6 @@ class _Loop:
             if place.location is None:
                 state[key] = Pending(value, bound)
             else:
-                from adjoint.staged.scopes import write
-
                 write(place.location, Pending(value, bound))
         for (location, _), value in zip(carry.cells, values, strict=True):
             note(location)
@@ -187,8 +186,6 @@ def finish_body(carry: Carry, builder: Builder) -> list[Value]:
 
 
 def _leaves(value: Any) -> list[Any]:
-    from adjoint import tree
-
     return tree.flatten(value.value if isinstance(value, Pending) else value)[0]
 
 
@@ -408,7 +405,7 @@ class WhileLoop(_Loop):
     def test(self, value: Any) -> bool:
         """Take the condition's value; tell whether the body is to be run."""
         if self.builder is None:
-            if is_staged_truth(value):
+            if is_abstract(value):
                 raise CannotStage(
                     f"the while loop at {where(self.place)} runs as Python, but its condition is "
                     "known at run time only",
@@ -416,8 +413,8 @@ class WhileLoop(_Loop):
                 )
             self.ended = not value
             return not self.ended
-        if is_staged_truth(value):
-            self.condition = value_of(truth_of(value))
+        if is_abstract(value):
+            self.condition = value_of(truth(value))
             self.split = len(self.builder.block.nodes)
             return True
         if not value:
@@ -487,22 +484,5 @@ class WhileLoop(_Loop):
 
 
 def _carried_number(value: int) -> Any:
-    from adjoint import tree
-    from adjoint.staging.state import Plan
-
     leaves, spec = tree.flatten(value)
     return Plan(spec, leaves, [INT])
-
-
-def is_staged_truth(x: Any) -> bool:
-    """Tell whether the truth value of ``x`` is known at run time only."""
-    from adjoint.staging.truth import is_abstract
-
-    return is_abstract(x)
-
-
-def truth_of(x: Any) -> Any:
-    """Return the truth value of a staged value, as a staged bool."""
-    from adjoint.staging.truth import truth
-
-    return truth(x)

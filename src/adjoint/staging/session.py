@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from adjoint.errors import TracingError
 from adjoint.ir.build import Builder
 from adjoint.ir.dims import Dim, assumptions
 from adjoint.ir.graph import Value
@@ -106,8 +107,6 @@ class Session:
         TracingError
             If there are too many.
         """
-        from adjoint.errors import TracingError
-
         self.passes += 1
         if self.passes > CAP:
             name = f"{place[0]}:{place[1]}" if place else "an unknown line"

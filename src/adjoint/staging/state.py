@@ -9,7 +9,7 @@ import numpy as np
 
 from adjoint import tree
 from adjoint.errors import TracingError
-from adjoint.ir.build import Builder
+from adjoint.ir.build import Builder, innermost
 from adjoint.ir.dims import Dim
 from adjoint.ir.graph import Value
 from adjoint.ir.types import AnyType, Type, of_value
@@ -17,7 +17,6 @@ from adjoint.ops import control
 from adjoint.ops import elementwise as ew
 from adjoint.ops.structural import broadcast_to, cast
 from adjoint.staged.failures import CannotStage
-from adjoint.staged.integers import Integer
 from adjoint.staged.values import Staged, current, emit, value_of, wrap
 
 __all__ = [
@@ -170,16 +169,6 @@ def _contiguous(leaf: Any) -> bool:
     return not isinstance(leaf, Staged) or leaf._contiguous
 
 
-def undefined(type: AnyType) -> Value:
-    """Return a value of a type that nobody reads."""
-    result = emit_undefined(type)
-    return result
-
-
 def emit_undefined(type: AnyType) -> Value:
-    from adjoint.ir.build import innermost
-
+    """Return a value of a type that nobody reads."""
     return innermost().emit(control.undefined, (), {"type": type}, type)
-
-
-_ = Integer

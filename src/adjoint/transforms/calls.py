@@ -24,6 +24,7 @@ from adjoint.transforms.stacks import cotangent_type
 
 __all__ = ["pulled", "pushed"]
 
+
 def _inexact(function: Function) -> list[int]:
     return [k for k, r in enumerate(function.block.results) if differentiable(r)]
 
@@ -93,9 +94,7 @@ def replay_call(replay: Replay, node: Value) -> None:
     """Record a call again."""
     new = replay.copy(node)
     function: Function = node.params["function"]
-    active = tuple(
-        k for k, v in enumerate(node.inputs) if v in replay.active and differentiable(v)
-    )
+    active = tuple(k for k, v in enumerate(node.inputs) if v in replay.active and differentiable(v))
     results = _inexact(function)
     if not active or not results:
         return

@@ -21,7 +21,7 @@ from adjoint.ir.graph import Value, free_values, operands, values_in
 from adjoint.ir.types import StackType, Type
 from adjoint.ops.control import EFFECTS
 from adjoint.ops.structural import broadcast_to, cast
-from adjoint.staged.values import Staged, emit, lift, shape_of, value_of, wrap
+from adjoint.staged.values import emit, value_of, wrap
 from adjoint.transforms.residuals import choose
 from adjoint.transforms.stacks import cotangent_type, zero_cotangent
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from adjoint.ir import Block, Node
 from adjoint.ir.build import Builder, building, innermost
+from adjoint.ir.dims import Dim
 from adjoint.ir.edit import Copier, exported
 from adjoint.ir.graph import Value, free_values
 from adjoint.ir.types import StackType, Type, python_type
@@ -255,8 +256,6 @@ def _pushed(joint: Joint, copier: Copier, stacks: list[Value], number: Any) -> l
 
 
 def _index_param(number: Any) -> Any:
-    from adjoint.ir.dims import Dim
-
     return Dim(number.constant, number.terms) if isinstance(number, Dim) else number
 
 

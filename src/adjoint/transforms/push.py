@@ -161,7 +161,9 @@ def _body(push: Push, block: Block, first: int, active: list[int]) -> Block:
             old = block.parameters[first + k]
             inner.dots[old] = wrap(builder.parameter(cotangent_type(inner.value(old).type)))
         results: list[Any] = inner.run(block)
-        results += result_tangents(inner, block, active, [block.parameters[first + k] for k in active])
+        results += result_tangents(
+            inner, block, active, [block.parameters[first + k] for k in active]
+        )
         builder.block.results = results
     return builder.block
 

@@ -262,7 +262,9 @@ def active_results(node: Value, active: Iterable[Value]) -> set[int]:
         inside = set(active)
         if op is control.checkpoint:
             inside.update(
-                p for p, v in zip(node.blocks[0].parameters, node.inputs, strict=True) if v in active
+                p
+                for p, v in zip(node.blocks[0].parameters, node.inputs, strict=True)
+                if v in active
             )
         _spread(node.blocks[0], inside)
         results = node.blocks[0].results

@@ -139,9 +139,7 @@ class _Loop:
         self.again = repeatable(self.body, "a loop under ad.checkpoint")
         self.inits = [replay.value(v) for v in self.inputs]
         own = set(self.body.parameters)
-        self.types = [
-            replay.type(_without(p.type, own)) for p in self.body.parameters[first:]
-        ]
+        self.types = [replay.type(_without(p.type, own)) for p in self.body.parameters[first:]]
         self.kept = [StackType(t) for t in self.types]
         if self.counts:
             lo, _, size = node.inputs[:3]
@@ -336,7 +334,9 @@ def _replay_revolved(replay: Replay, node: Value) -> None:
         for v in captured:
             held = bars.pop(replay.active[v], None)
             like = replay.value(v)
-            starts.append(value_of(zero_cotangent(like)) if held is None else as_cotangent(held, like))
+            starts.append(
+                value_of(zero_cotangent(like)) if held is None else as_cotangent(held, like)
+            )
         done = list(map(wrap, _reversal(loop, turn, starts, active, captured)))
         for v, acc in zip(captured, done[len(active) :], strict=True):
             tape = replay.active[v]

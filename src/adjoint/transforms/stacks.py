@@ -20,7 +20,7 @@ from adjoint.staged.values import Staged, emit, lift, param, shape_of, value_of,
 
 __all__ = ["STACK_OPERATIONS", "cotangent_type", "zero_cotangent"]
 
-STACK_OPERATIONS = frozenset({control.push, control.entry, control.entry_add})
+STACK_OPERATIONS = frozenset({control.push, control.entry, control.entry_add, control.add_stacks})
 """Operations whose tape nodes keep the value itself: their rules read types."""
 
 
@@ -104,6 +104,11 @@ def _push_entry_add(tangents: Any, node: Node) -> Any:
     return stack if dot is None else changed(control.entry_add, stack, dot, _index(node))
 
 
+def _push_add_stacks(tangents: Any, node: Node) -> Any:
+    x, y = tangents
+    return y if x is None else x if y is None else x + y
+
+
 def changed(op: Any, stack: Any, value: Any, index: Any, replaces: Any = False) -> Any:
     """Record a stack with one entry changed."""
     held = value_of(stack)
@@ -120,6 +125,7 @@ def _set(op: Any, push: Any, pull_all: Any) -> None:
 _set(control.push, _push_push, _pull_push)
 _set(control.entry, _push_entry, _pull_entry)
 _set(control.entry_add, _push_entry_add, _pull_push)
+_set(control.add_stacks, _push_add_stacks, lambda ct, node: (ct, ct))
 zero(
     control.constant, control.undefined, control.dim, control.slice_length, control.require_equal,
     control.raise_error, control.effect, control.check, control.draw, control.empty_stack,

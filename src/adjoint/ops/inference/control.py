@@ -32,7 +32,7 @@ def _length(call: Call) -> Any:
     return _INT
 
 
-@rule("push", "entry_add", "recompute")
+@rule("push", "entry_add", "add_stacks", "recompute")
 def _first(call: Call) -> Any:
     return call.operands[0]
 

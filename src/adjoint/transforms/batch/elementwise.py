@@ -32,7 +32,9 @@ def elementwise(o: Operation) -> Value:
                 inputs[k] = in_dtype(inputs[k], np.result_type(*strong, t.dtype.type(0).item()))
     if _found(o, inputs) != _dtypes(o.node.type):
         # Python's numbers follow rules of their own: True + True is 2.
-        inputs = [in_dtype(v, o.node.dtype) if on else v for v, on in zip(inputs, o.on, strict=True)]
+        inputs = [
+            in_dtype(v, o.node.dtype) if on else v for v, on in zip(inputs, o.on, strict=True)
+        ]
         if isinstance(o.node.type, tuple) or _found(o, inputs) != _dtypes(o.node.type):
             raise OneByOne
     return o.emit(op, inputs, o.params)

@@ -66,8 +66,8 @@ class _Call:
 
 
 def _flattened(x: Value, count: Any, size: int) -> Value:
-    from adjoint.transforms.batch.table import record
     from adjoint.ops.structural import reshape
+    from adjoint.transforms.batch.table import record
 
     return record(reshape, (x,), {"shape": (count, size)})
 

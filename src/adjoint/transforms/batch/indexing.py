@@ -165,9 +165,7 @@ def _of_all(walk: Any, old: Any, new: Any, ndim: int, whole: bool = True) -> _In
     spots = [k for k, e in entries if e.kind in counted]
     if whole and _side_by_side(spots) and not any(e.differs for _, e in entries):
         return _Index((_WHOLE, *[e.item for _, e in entries]), tuple(range(len(wanted))))
-    items = [
-        expanded(e.item, depth - e.ndim) if e.differs else e.item for _, e in entries
-    ]
+    items = [expanded(e.item, depth - e.ndim) if e.differs else e.item for _, e in entries]
     if whole:
         numbers = walk.numbers()
         items.insert(0, shaped(numbers, (walk.count, *(1,) * depth)) if depth else numbers)

@@ -70,4 +70,3 @@ def _bincount(o: Operation) -> Value:
     empty = innermost().emit(full, (), params, type)
     path = (("index", (slice(None), index)),)
     return o.emit(index_add, (empty, weights), {"path": path})
-

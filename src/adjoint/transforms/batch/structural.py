@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from adjoint.ir.graph import Value
-from adjoint.ops.structural import broadcast_to, cast, pad
-from adjoint.transforms.batch.table import OneByOne, Operation, record, rule, shaped
+from adjoint.ops.structural import broadcast_to, pad
+from adjoint.transforms.batch.table import OneByOne, Operation, rule, shaped
 
 __all__: list[str] = []
 
