@@ -1,22 +1,25 @@
-"""Random Python programs, as text: what scientists write, all of it, in every combination.
+"""Random Python programs, as text: what scientists write, in all combinations.
 
 `write` returns the source of a module with a function ``f(x, y, a, n)`` of two vectors of run-time
 lengths, a matrix or a number, and an integer; it returns a number. The text is right by
-construction: every name is bound (or is left alone), every index is in range, vectors that meet
-have one length, numbers stay moderate, and every ``while`` counts its passes, too.
+construction: names are bound, indices in range, vectors that meet of one length, numbers moderate,
+and every ``while`` counts its passes beside what else it asks.
 
-A function has up to `STATEMENTS` statements, blocks up to four, and loops and branches are nested
-up to `DEPTH` deep; `CONSTRUCTS` says how many programs out of a hundred have each of the others, at
-least.
+The function has 3 to `STATEMENTS` statements, blocks of up to four, loops and branches nested up to
+`DEPTH` deep, and up to two helper functions. Out of 100 programs, so many at least have
+
+{table}
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import Any
+
+from tests.staged.random_expressions import THREE, Expressions, K, Length, N, Scope, X, Y, held
 
 __all__ = ["CONSTRUCTS", "DEPTH", "STATEMENTS", "Program", "write"]
 
@@ -71,73 +74,51 @@ class Program:
     constructs: frozenset[str]
 
 
-@dataclass(frozen=True)
-class Length:
-    """The length of vectors: those of the same one may be added."""
-
-    text: str
-    least: int = 1
-
-
-X, Y, K, NUMBER, THREE = (
-    Length("len(x)", 9),
-    Length("len(y)", 9),
-    Length("len(a)", 9),
-    Length("n", 0),
-    Length("3", 3),
-)
-
-
-@dataclass
-class Scope:
-    """The names that a block may use: numbers, integers, vectors, matrices, and so on."""
-
-    numbers: list[str] = field(default_factory=list)
-    integers: list[str] = field(default_factory=list)
-    vectors: list[tuple[str, Length]] = field(default_factory=list)
-    matrices: list[str] = field(default_factory=list)
-    masks: list[tuple[str, Length]] = field(default_factory=list)
-    lists: list[tuple[str, Length, int]] = field(default_factory=list)
-    dicts: list[tuple[str, Length]] = field(default_factory=list)
-    boxes: list[tuple[str, Length]] = field(default_factory=list)
-    closures: list[str] = field(default_factory=list)
-    # Integers that are indices of the vectors of some lengths.
-    indices: list[tuple[str, frozenset[Length]]] = field(default_factory=list)
-
-
 def write(random: Random) -> Program:
     """Return a program."""
     return _Writer(random).program()
 
 
-class _Writer:
+_ELEMENT_STORES = ("<u>[<j>] = <d>", "<u>[<j>] = <d>", "<u>[<j>] += <d>", "<u>[<j>] *= <d>",
+                   "<u>[<j>] = 0.5 * <u>[<j>] + <n>")  # fmt: skip
+_SLICE_STORES = ("<u><s> = <d>", "<u><s> *= <d>", "<u><s> = (<v>)<s>", "<u><s> += 0.5 * (<v>)<s>",
+                 "<u><s> -= 0.1 * <u><s>", "<u>[1:] += 0.5 * <u>[:-1]", "<u>[:-1] = 0.5 * <u>[1:]",
+                 "<u>[:] = <u>[::-1]")  # fmt: skip
+_SLICES = ("[:<p>]", "[<p>:]", "[<p>:<p> + 3]", "[::2]", "[::-1]", "[-2:]", "[<p>::-1]")
+_MASK_STORES = ("<u>[<m>] = <d>", "<u>[<m>] *= <d>", "<u>[<M>] += (<v>)[<M>]")
+_MATRIX_STORES = ("<a>[<r>, <s>] = <d>", "<a>[<r>, <s>] += <d>", "<a>[<r>] = <v>",
+                  "<a>[<r>, :<i>] *= <d>", "<a>[:, <s>] += 0.5 * (<v>)", "<a>[<r>][<s>] = <d>",
+                  "<a>[<r>:, <s>] = <d>", "<a> *= 0.7", "<a>[<i>:, :<i>] *= <d>",
+                  "<a>[<r>, <s>] = 0.25 * (<a>[<r>, <s>] + <a>[<s>, <r>])")  # fmt: skip
+_MATRICES = ("<a>.copy()", "0.5 * <a> + <n>", "np.sin(<a>)", "np.zeros_like(<a>)", "<a>.T * 1.0",
+             "0.3 * np.outer(<v>, <v>)", "<a> * (<v>)[:, None]", "0.2 * (<a> @ <a>.T)",
+             "np.zeros((len(a), len(a)))")  # fmt: skip
+_NUMBER_CHANGES = ("<s> = 0.5 * <s> + <d>", "<s> += <d>", "<s> *= <d>", "<s> = <d>",
+                   "<s> -= 0.2 * <s> * <d>", "<s> = <s> if <c> else <d>")  # fmt: skip
+_INTEGER_CHANGES = ("<k> += 1", "<k> = (<k> * 2 + 1) % 7", "<k> = <i>", "<k> = max(<k> - 1, 0)")
+_VECTOR_CHANGES = ("<u> = 0.5 * <u> + <v>", "<u> = (<v>) * 1.0", "<u> += 0.5 * (<v>)", "<u> *= <d>",
+                   "<u>[:] = <v>", "<u> = np.tanh(<u> - <v>)", "<u> = <u> * <d>")  # fmt: skip
+_WHILE_TESTS = ("<s> < 1.2345 and <k> < <l>", "<k> < <l> and <c>", "not (<c> or <k> >= <l>)",
+                "<k> < min(<i>, 7)", "<k> < <l> and -0.9 < <s> < 1.3")  # fmt: skip
+_RANGES = ("range(n)", "range(n)", "range(1, n)", "range(n - 1, -1, -1)", "range(0, n, 2)",
+           "range(n - 1, 0, -2)", "reversed(range(n))")  # fmt: skip
+_INNER_RANGES = ("range(<o>)", "range(<o> + 1)", "range(<o>, -1, -1)", "range(<o> // 2, <o>)",
+                 "range(<o> - 1, -1, -2)")  # fmt: skip
+
+
+class _Writer(Expressions):
     def __init__(self, random: Random) -> None:
-        self.random = random
-        self.constructs: set[str] = set()
+        super().__init__(random)
         self.lines: list[str] = []
         self.indent = 0
-        self.scopes: list[Scope] = []
         self.fresh = 0
-        self.loops: list[bool] = []  # of each loop around, whether break and continue may be used
         self.depth = 0
+        self.loops = 0
         self.passes = 1
-        self.helpers: list[str] = []
         self.matrix = False
         self.same = False
-        self.returns = True  # whether a return may stand here
-        self.local = 0  # scopes below this one belong to another function: not to be assigned to
-        self.fixed: set[str] = set()  # names that are not to be bound anew here
-
-    # -- choices -----------------------------------------------------------------------------------
-
-    def chance(self, percent: int) -> bool:
-        return self.random.randrange(100) >= 100 - percent
-
-    def one(self, options: Any) -> Any:
-        return options[self.random.randrange(len(options))]
-
-    def say(self, *constructs: str) -> None:
-        self.constructs.update(constructs)
+        self.main = False
+        self.fixed: frozenset[str] = frozenset()  # names that are not to be bound anew here
 
     def name(self, stem: str) -> str:
         self.fresh += 1
@@ -146,16 +127,13 @@ class _Writer:
     def line(self, text: str) -> None:
         self.lines.append("    " * self.indent + text)
 
-    def all(self, kind: str) -> list[Any]:
-        return [item for scope in self.scopes for item in getattr(scope, kind)]
+    def add(self, kind: str, *item: Any) -> None:
+        getattr(self.scopes[-1], kind).append(item[0] if len(item) == 1 else item)
 
-    def here(self, kind: str) -> list[Any]:
-        """Return what may be assigned to."""
-        found = [item for scope in self.scopes[self.local :] for item in getattr(scope, kind)]
-        return [v for v in found if (v if isinstance(v, str) else v[0]) not in self.fixed]
-
-    def add(self, kind: str, item: Any) -> None:
-        getattr(self.scopes[-1], kind).append(item)
+    def bindable(self, kind: str) -> list[str]:
+        """Return names that may be bound anew."""
+        names = [item if isinstance(item, str) else item[0] for item in self.all(kind)]
+        return [v for v in names if v.isidentifier() and v not in self.fixed]
 
     @contextmanager
     def block(self) -> Iterator[None]:
@@ -165,23 +143,28 @@ class _Writer:
         self.indent -= 1
         self.scopes.pop()
 
+    @contextmanager
+    def nested(self) -> Iterator[None]:
+        self.depth += 1
+        with self.block():
+            yield
+        self.depth -= 1
+
     # -- the program -------------------------------------------------------------------------------
 
     def program(self) -> Program:
-        self.matrix = self.chance(65)
+        self.matrix = self.chance(60)
         self.same = self.chance(40)
         for _ in range(self.random.randrange(3)):
             self.helper()
         self.line("def f(x, y, a, n):")
-        self.scopes = [Scope(numbers=["1.3"], integers=["n"])]
+        self.scopes = [Scope(integers=["n"])]
+        self.main = True
         with self.block():
-            self.add("vectors", ("x", X))
-            self.add("vectors", ("y", X if self.same else Y))
-            if self.matrix:
-                self.add("matrices", "a")
-                self.say("matrix")
-            else:
-                self.add("numbers", "a")
+            self.add("vectors", "x", X)
+            self.add("vectors", "y", X if self.same else Y)
+            self.add("matrices" if self.matrix else "numbers", "a")
+            self.say("matrix" if self.matrix else "number as argument")
             self.statements(3, STATEMENTS)
             self.result()
         text = PRELUDE + "\n".join(self.lines) + "\n"
@@ -198,340 +181,52 @@ class _Writer:
         terms = [f"0.7 * {s}" for s in self.all("numbers")[-6:]]
         terms += [f"0.01 * {k}" for k in self.all("integers")[-3:]]
         terms += [f"mix({v})" for v, _ in self.all("vectors")]
-        terms += [f"np.sum(np.sin({m}) * np.arange(len({m})))" for m in self.all("matrices")]
+        terms += [f"np.sum(np.sin({a}) * np.arange(len({a})))" for a in self.all("matrices")]
         for name, _, count in self.all("lists"):
             terms += [f"mix({name}[{k}])" for k in range(count)]
-        terms += [f"mix({name}['v']) + {name}['s']" for name, _ in self.all("dicts")]
-        terms += [f"mix({name}.v) + {name}.s" for name, _ in self.all("boxes")]
+        for name, of, _ in self.all("holders"):
+            terms.append(f"mix({held(name, of, 'v')}) + {held(name, of, 's')}")
         self.line("return " + " + ".join(terms))
 
     def helper(self) -> None:
         """Write a function ``h(u, i, s)`` that returns a number, and may store into u."""
         name = self.name("h")
-        length = Length("len(u)", 1)
+        length = Length("len(u)")
         self.line(f"def {name}(u, i, s):")
         self.scopes = [Scope()]
+        self.passes = 10
         with self.block():
-            self.add("vectors", ("u", length))
+            self.add("vectors", "u", length)
             self.add("numbers", "s")
             self.add("integers", "i")
-            self.passes = 10
             self.statements(1, 3)
-            if self.chance(40):
+            if self.chance(50):
                 self.say("store in a helper")
-                self.line(f"u[{self.index('u', length)}] = {self.damped()}")
+                self.line(self.fill("u[<j>] = <d>", 2, j=self.index("u", length)))
             self.line(f"return {self.damped()}")
         self.passes = 1
         self.line("")
         self.line("")
         self.helpers.append(name)
 
-    # -- numbers -----------------------------------------------------------------------------------
-
-    def constant(self) -> str:
-        return f"{self.random.randrange(-1999, 2000) / 1000 + 0.0003:.4f}"
-
-    def number(self, depth: int = 2) -> str:
-        """Return an expression for a number, most of them between -10 and 10."""
-        if depth <= 0 or self.chance(15):
-            numbers = self.all("numbers")
-            if numbers and self.chance(75):
-                return self.one(numbers[-5:])
-            return self.element() if self.chance(70) else self.constant()
-        e: Callable[[], str] = lambda: self.number(depth - 1)
-        kind = self.random.randrange(23)
-        if kind < 4:
-            return f"{e()} {self.one('+-')} {e()}" if self.chance(50) else f"({e()} - {e()})"
-        if kind < 6:
-            return f"0.3 * ({e()}) * ({e()})"
-        if kind < 9:
-            return f"{self.one(('np.sin', 'np.tanh', 'math.sin', 'math.cos', 'np.cos'))}({e()})"
-        if kind == 9:
-            return f"math.exp(-abs({e()}))"
-        if kind == 10:
-            self.say("min and max")
-            return f"{self.one(('max', 'min'))}({e()}, {e()} + 0.0317)"
-        if kind == 11:
-            self.say("conditional expression")
-            return f"({e()} if {self.condition(1)} else {e()})"
-        if kind == 12:
-            return f"({e()}) / (1.5 + abs({e()}))"
-        if kind < 15:
-            self.say("reduction")
-            v = self.vector(depth - 1)
-            return self.one((f"0.2 * np.sum({v})", f"0.1 * np.sum({v} * {v})"))
-        if kind == 15 and self.chance(30):
-            self.say("stack")
-            length = self.length()
-            return f"0.1 * np.sum(np.stack(({self.vector(1, length)}, {self.vector(0, length)}))[{self.one((0, 1, ':, ::2'))}])"
-        if kind == 15:
-            length = self.length()
-            self.say("dot")
-            return f"0.1 * np.dot({self.vector(1, length)}, {self.vector(1, length)})"
-        if kind == 16:
-            return self.sliced_product()
-        if kind == 17:
-            return f"0.1 * {self.integer(1)}"
-        if kind == 18 and self.helpers:
-            return self.helper_call()
-        if kind == 19 and self.all("closures"):
-            return f"{self.one(self.all('closures'))}({e()})"
-        if kind == 20:
-            held = self.held_number()
-            if held:
-                return held
-        if kind == 21:
-            self.say("NumPy scalar")
-            return f"np.float64({self.constant()})"
-        return self.element()
-
-    def damped(self) -> str:
-        e = self.number()
-        return self.one((f"np.tanh({e})", f"0.5 * math.sin({e})", f"0.4 * np.cos({e})"))
-
-    def held_number(self) -> str | None:
-        options = [f"{name}['s']" for name, _ in self.all("dicts")]
-        options += [f"{name}.s" for name, _ in self.all("boxes")]
-        return self.one(options) if options else None
-
-    def helper_call(self) -> str:
-        self.say("helper")
-        name, length = self.some_vector(least=1)
-        if name is None:
-            return self.element()
-        return f"{self.one(self.helpers)}({name}, {self.integer(1)}, {self.number(1)})"
-
-    def element(self) -> str:
-        if self.all("matrices") and self.chance(30):
-            m = self.one(self.all("matrices"))
-            return f"{m}[{self.index(m, K)}, {self.index(m, K)}]"
-        name, length = self.some_vector(least=1)
-        if name is None:
-            return self.constant()
-        return f"{name}[{self.index(name, length)}]"
-
-    def sliced_product(self) -> str:
-        """Return a product of slices of a run-time length."""
-        self.say("run-time slice")
-        k = self.integer(1, data=False)
-        if self.all("matrices") and self.chance(50):
-            m = self.one(self.all("matrices"))
-            i, j = self.index(m, K), self.index(m, K)
-            return self.one(
-                (
-                    f"0.1 * ({m}[{i}, :{k}] @ {m}[{j}, :{k}])",
-                    f"0.1 * ({m}[{i}, :{k}] @ {m}[:{k}, {j}])",
-                )
-            )
-        length = self.length()
-        u, v = self.vector(0, length), self.vector(0, length)
-        return self.one(
-            (
-                f"0.1 * ({u}[:{k}] @ {v}[:{k}])",
-                f"0.1 * np.sum({u}[{k}:] * {v}[{k}:])",
-                f"0.1 * np.dot({u}[1:], {v}[:-1])",
-                f"0.1 * np.sum({u}[{k}::2])",
-            )
-        )
-
-    # -- integers and indices ----------------------------------------------------------------------
-
-    def integer(self, depth: int = 1, data: bool = True) -> str:
-        """Return an expression for an integer ≥ 0, not large; of integers only, without ``data``."""
-        known = self.all("integers")
-        if depth <= 0 or self.chance(45):
-            return self.one(known[-4:]) if known and self.chance(80) else str(self.random.randrange(4))
-        e: Callable[[], str] = lambda: self.integer(depth - 1, data)
-        self.say("integer arithmetic")
-        kind = self.random.randrange(10)
-        if kind < 2:
-            return f"({e()} + {self.random.randrange(1, 3)})"
-        if kind == 2:
-            return f"({e()} // 2)"
-        if kind == 3:
-            return f"({e()} % {self.one((2, 3, 5))})"
-        if kind == 4:
-            self.say("min and max")
-            return f"{self.one(('min', 'max'))}({e()}, {e()})"
-        if kind == 5:
-            return f"abs({e()} - {e()})"
-        if kind == 6 and data:
-            self.say("integer of data")
-            return f"int(abs(math.sin({self.number(1)})) * 3.3)"
-        if kind == 7 and data:
-            name, _ = self.some_vector(least=1)
-            if name:
-                self.say("integer of data")
-                return f"np.argmax({name}) % 4"
-        if kind == 8 and data:
-            self.say("conditional expression")
-            return f"({e()} if {self.condition(0)} else {e()})"
-        return f"({e()} * 2 + {e()}) % 4"
-
-    def index(self, name: str, length: Length) -> str:
-        """Return an index of a vector that is not empty."""
-        known = [k for k, of in self.all("indices") if length in of]
-        if known and self.chance(70):
-            k = self.one(known[-3:])
-            return self.one((k, k, k, f"{k} - 1", f"-1 - {k}"))
-        if self.chance(25):
-            return self.one(("0", "-1", "0" if length.least < 3 else "2"))
-        self.say("remainder as index")
-        return f"({self.integer(1)}) % len({name})"
-
-    # -- vectors -----------------------------------------------------------------------------------
-
-    def length(self) -> Length:
-        return self.one([length for _, length in self.all("vectors")[-6:]] or [THREE])
-
-    def some_vector(self, least: int = 0, assigned: bool = False) -> tuple[Any, Any]:
-        options = self.here("vectors") if assigned else self.all("vectors")
-        options = [(v, length) for v, length in options if length.least >= least]
-        for name, length, count in self.all("lists"):
-            if length.least >= least:
-                options.append((f"{name}[{self.random.randrange(count)}]", length))
-        for name, length in self.all("dicts"):
-            if length.least >= least:
-                options.append((f"{name}['v']", length))
-        for name, length in self.all("boxes"):
-            if length.least >= least:
-                options.append((f"{name}.v", length))
-        return self.one(options[-8:]) if options else (None, None)
-
-    def vector(self, depth: int = 2, length: Length | None = None) -> str:
-        """Return an expression for a vector."""
-        length = length or self.length()
-        names = [v for v, of in self.all("vectors") if of == length]
-        for name, of, count in self.all("lists"):
-            names += [f"{name}[{self.random.randrange(count)}]"] if of == length else []
-        names += [f"{name}['v']" for name, of in self.all("dicts") if of == length]
-        names += [f"{name}.v" for name, of in self.all("boxes") if of == length]
-        if depth <= 0:
-            if names:
-                return self.one(names[-5:])
-            return self.made(length)
-        e: Callable[[], str] = lambda: self.vector(depth - 1, length)
-        kind = self.random.randrange(16)
-        if kind < 3 and names:
-            return self.one(names[-5:])
-        if kind < 5:
-            return f"({e()} {self.one('+-')} {e()})"
-        if kind == 5:
-            return f"0.5 * {e()} * {e()}"
-        if kind < 8:
-            return f"{self.one(('np.sin', 'np.tanh', 'np.cos'))}({e()})"
-        if kind == 8:
-            return f"({e()} * ({self.number(1)}))"
-        if kind == 9:
-            self.say("where")
-            return f"np.where({self.mask(length)}, {e()}, {self.one((e(), self.number(1)))})"
-        if kind == 10:
-            self.say("maximum")
-            return f"np.{self.one(('maximum', 'minimum'))}({e()}, {self.number(1)} + 0.0431)"
-        if kind == 11:
-            return f"np.exp(-np.abs({e()}))"
-        if kind == 12 and names:
-            self.say("reversed view")
-            return f"{self.one(names)}[::-1]"
-        if kind == 13 and length is K and self.all("matrices"):
-            m = self.one(self.all("matrices"))
-            return self.one(
-                (f"{m}[{self.index(m, K)}]", f"{m}[:, {self.index(m, K)}]", f"0.3 * ({m} @ {e()})")
-            )
-        if kind == 14 and names and length.least >= 1:
-            self.say("concatenate")
-            v = self.one(names)
-            return f"np.concatenate(({v}[1:], {v}[:1]))"
-        return self.made(length)
-
-    def made(self, length: Length) -> str:
-        """Return a new vector."""
-        self.say("new array")
-        n = length.text
-        return self.one(
-            (f"np.zeros({n})", f"np.full({n}, {self.number(1)})", f"(0.1 * np.arange({n}))",
-             f"np.ones({n})")
-        )  # fmt: skip
-
-    def mask(self, length: Length) -> str:
-        names = [v for v, of in self.all("masks") if of == length]
-        self.say("mask")
-        if names and self.chance(60):
-            return self.one(names)
-        v = self.vector(0, length)
-        return self.one((f"{v} > {self.constant()}", f"np.abs({v}) < {self.number(0)} + 0.0173"))
-
-    # -- conditions --------------------------------------------------------------------------------
-
-    def condition(self, depth: int = 2) -> str:
-        """Return an expression for a truth value."""
-        kind = self.random.randrange(12)
-        if depth > 0 and kind < 2:
-            self.say("and, or, not")
-            return f"({self.condition(depth - 1)} {self.one(('and', 'or'))} {self.condition(depth - 1)})"
-        if depth > 0 and kind == 2:
-            self.say("and, or, not")
-            return f"not ({self.condition(depth - 1)})"
-        if kind == 3:
-            self.say("chained comparison")
-            return f"{self.constant()} < {self.number(1)} < {self.number(1)} + 0.4321"
-        if kind == 4:
-            return f"{self.integer(1)} % 2 == {self.one('01')}"
-        if kind == 5:
-            return f"{self.integer(1)} {self.one(('<', '>', '<=', '!='))} {self.integer(1)}"
-        if kind == 6:
-            self.say("any and all")
-            v = self.vector(0)
-            return self.one(
-                (f"np.any({v} > {self.number(0)} + 0.0271)", f"({v} < {self.constant()}).all()")
-            )
-        return f"{self.number(1)} {self.one('<>')} {self.constant()}"
-
     # -- statements --------------------------------------------------------------------------------
 
     def statement(self) -> None:
-        nested = self.depth < DEPTH
         options: list[tuple[int, Callable[[], None]]] = [
-            (8, self.new_number),
-            (7, self.new_vector),
-            (3, self.new_integer),
-            (9, self.change_number),
-            (4, self.change_integer),
-            (4, self.change_vector),
-            (10, self.store_element),
-            (7, self.store_slice),
-            (4, self.store_mask),
-            (3, self.store_gathered),
-            (6, self.view),
-            (3, self.alias),
-            (4, self.swap),
-            (2, self.new_mask),
-            (2, self.new_list),
-            (2, self.new_dict),
-            (2, self.new_box),
-            (4, self.change_held),
-            (2, self.closure),
-            (3, self.call),
-            (2, self.widen),
-            (2, self.spread),
-            (2, self.new_matrix),
-        ]
-        if self.matrix:
-            options += [(5, self.store_in_matrix)]
-        if self.returns and self.depth:
-            options += [(2, self.leave)]
-        if self.loops and self.loops[-1]:
-            options += [(5, self.jump)]
-        if nested:
-            options += [(12, self.branch)]
+            (8, self.new_number), (3, self.new_integer), (7, self.new_vector), (2, self.new_mask),
+            (2, self.new_matrix), (2, self.new_list), (2, self.new_dict), (2, self.new_object),
+            (8, self.change_number), (4, self.change_integer), (6, self.change_vector),
+            (9, self.store_element), (6, self.store_slice), (3, self.store_mask),
+            (2, self.store_gathered), (6, self.view), (4, self.alias), (4, self.swap),
+            (5, self.change_held), (3, self.closure), (3, self.call), (2, self.widen),
+            (2, self.spread), (4 if self.all("matrices") else 0, self.store_in_matrix),
+            (2 if self.depth else 0, self.leave), (5 if self.loops else 0, self.jump),
+        ]  # fmt: skip
+        if self.depth < DEPTH:
+            options.append((12, self.branch))
             if self.passes < PASSES:
                 options += [(18, self.for_loop), (5, self.while_loop)]
-        total = sum(weight for weight, _ in options)
-        k = self.random.randrange(total)
-        for weight, write in options:
-            if k < weight:
-                return write()
-            k -= weight
+        self.row(options)[1]()
 
     def new_number(self) -> None:
         e = self.damped() if self.chance(70) else self.number()
@@ -546,322 +241,245 @@ class _Writer:
         self.add("integers", name)
 
     def new_vector(self) -> None:
-        length = self.one([X, NUMBER, THREE, self.length(), self.length()])
-        if length in (X, NUMBER) and self.local_length(length) is None:
-            length = self.length()
+        length = self.length()
+        if self.main and self.chance(50):
+            length = self.one((X, N, THREE))
         e = self.vector(2, length)
         name = self.name("u")
-        self.line(f"{name} = {e}" + (" * 1.0" if self.chance(70) else ""))
-        self.add("vectors", (name, length))
-
-    def local_length(self, length: Length) -> Length | None:
-        """Return a length if its text means something in this function."""
-        return length if self.local == 0 and any(v == "x" for v, _ in self.all("vectors")) else None
+        self.line(f"{name} = {e} * 1.0" if self.chance(70) else f"{name} = {e}")
+        self.add("vectors", name, length)
 
     def new_mask(self) -> None:
         length = self.length()
-        v = self.vector(1, length)
+        e = self.fill("<v> > <q>", 2, length)
         name = self.name("m")
-        self.line(f"{name} = {v} > {self.constant()}")
         self.say("mask")
-        self.add("masks", (name, length))
+        self.line(f"{name} = {e}")
+        self.add("masks", name, length)
 
     def new_matrix(self) -> None:
         if not self.all("matrices"):
-            return self.new_number()
-        m = self.one(self.all("matrices"))
-        v = self.vector(0, K)
+            return self.new_vector()
+        e = self.fill(self.one(_MATRICES), 1, K, a=self.one(self.all("matrices")))
         name = self.name("b")
-        self.line(
-            f"{name} = "
-            + self.one(
-                (f"{m}.copy()", f"0.5 * {m} + {self.number(1)}", f"np.sin({m})", f"np.zeros_like({m})",
-                 f"0.3 * np.outer({v}, {self.vector(0, K)})", f"{m}.T * 1.0",
-                 f"{m} * {v}[:, None]")
-            )  # fmt: skip
-        )
-        self.add("matrices", name)
-        return None
+        self.line(f"{name} = {e}")
+        return self.add("matrices", name)
 
     def new_list(self) -> None:
         length = self.length()
-        name = self.name("l")
         count = self.random.randrange(2, 4)
-        entries = ", ".join(f"{self.vector(1, length)} * 1.0" for _ in range(count))
-        self.line(f"{name} = [{entries}]")
+        e = ", ".join(f"{self.vector(1, length)} * 1.0" for _ in range(count))
+        name = self.name("l")
         self.say("list of arrays")
-        self.add("lists", (name, length, count))
+        self.line(f"{name} = [{e}]")
+        self.add("lists", name, length, count)
 
     def new_dict(self) -> None:
         length = self.length()
+        e = self.fill("{'s': <n>, 'v': <v> * 1.0}", 2, length)
         name = self.name("d")
-        self.line(f"{name} = {{'s': {self.number()}, 'v': {self.vector(1, length)} * 1.0}}")
         self.say("dictionary")
-        self.add("dicts", (name, length))
+        self.line(f"{name} = {e}")
+        self.add("holders", name, "dictionary", length)
 
-    def new_box(self) -> None:
+    def new_object(self) -> None:
         length = self.length()
+        e = self.fill("Box(<n>, <v> * 1.0)", 2, length)
         name = self.name("o")
-        self.line(f"{name} = Box({self.number()}, {self.vector(1, length)} * 1.0)")
         self.say("object")
-        self.add("boxes", (name, length))
+        self.line(f"{name} = {e}")
+        self.add("holders", name, "object", length)
 
     def change_held(self) -> None:
-        options = [(f"{n}['s']", f"{n}['v']", of, n) for n, of in self.all("dicts")]
-        options += [(f"{n}.s", f"{n}.v", of, n) for n, of in self.all("boxes")]
-        options += [("", f"{n}[{self.random.randrange(c)}]", of, n) for n, of, c in self.all("lists")]
-        if not options:
-            return self.new_box() if self.chance(50) else self.new_dict()
-        number, vector, length, name = self.one(options)
+        """Assign to an entry of a list or dictionary, or to an attribute."""
+        lists, holders = self.all("lists"), self.all("holders")
+        if not lists and not holders:
+            return self.one((self.new_list, self.new_dict, self.new_object))()
         self.say("entry or attribute assigned to")
-        if number and self.chance(60):
-            if number.endswith(".s") and self.chance(30):
-                self.line(f"{name}.add({self.damped()})")
-                return None
-            self.line(self.one((f"{number} = {self.damped()}", f"{number} += {self.damped()}",
-                                f"{number} = 0.5 * {number} + {self.number(1)}")))  # fmt: skip
-        elif self.chance(50):
-            self.line(f"{vector} = 0.5 * {vector} + {self.vector(1, length)}")
+        if holders and (not lists or self.chance(65)):
+            name, of, length = self.one(holders)
+            u, s = held(name, of, "v"), held(name, of, "s")
+            if of == "object" and self.chance(25):
+                self.say("method")
+                return self.line(f"{name}.add({self.damped()})")
+            if self.chance(50):
+                return self.line(self.fill(self.one(_NUMBER_CHANGES), 2, s=s))
         else:
-            self.line(f"{vector} *= {self.damped()}")
-        return None
+            name, length, count = self.one(lists)
+            u = f"{name}[{self.random.randrange(count)}]"
+            if self.chance(20):
+                self.say("swap")
+                return self.line(f"{name}[0], {name}[1] = {name}[1], {name}[0]")
+        return self.line(self.fill(self.one(_VECTOR_CHANGES), 2, length, u=u))
 
     def change_number(self) -> None:
-        numbers = [s for s in self.here("numbers") if s.isidentifier()]
-        if not numbers:
+        names = self.bindable("numbers")
+        if not names:
             return self.new_number()
-        s = self.one(numbers[-4:])
-        self.line(
-            self.one(
-                (f"{s} = 0.5 * {s} + {self.damped()}", f"{s} += {self.damped()}", f"{s} *= {self.damped()}",
-                 f"{s} = {self.damped()}", f"{s} -= 0.2 * {s} * {self.damped()}",
-                 f"{s} = {s} if {self.condition(1)} else {self.damped()}")
-            )  # fmt: skip
-        )
-        return None
+        return self.line(self.fill(self.one(_NUMBER_CHANGES), 2, s=self.one(names[-4:])))
 
     def change_integer(self) -> None:
-        integers = [k for k in self.here("integers") if k.startswith("k")]
-        if not integers:
+        names = [k for k in self.bindable("integers") if k.startswith("k")]
+        if not names:
             return self.new_integer()
-        k = self.one(integers)
         self.say("counter")
-        self.line(self.one((f"{k} += 1", f"{k} = ({k} * 2 + 1) % 7", f"{k} = {self.integer(1)}",
-                            f"{k} = max({k} - 1, 0)")))  # fmt: skip
-        return None
+        return self.line(self.fill(self.one(_INTEGER_CHANGES), 2, k=self.one(names)))
 
     def change_vector(self) -> None:
-        vectors = self.here("vectors")
-        if not vectors:
+        names = self.bindable("vectors")
+        found = [(v, of) for v, of in self.all("vectors") if v in names and of.text != f"len({v})"]
+        if not found:
             return self.new_vector()
-        v, length = self.one(vectors[-5:])
-        if length.text.startswith("len(") and length.text == f"len({v})":
-            return self.store_slice()
-        e = self.vector(1, length)
-        self.line(
-            self.one((f"{v} = 0.5 * {v} + {e}", f"{v} = {e} * 1.0", f"{v} += 0.5 * {e}",
-                      f"{v} *= {self.damped()}", f"{v}[:] = {e}", f"{v} = np.tanh({v} - {e})"))
-        )  # fmt: skip
-        return None
+        u, length = self.one(found[-5:])
+        return self.line(self.fill(self.one(_VECTOR_CHANGES), 2, length, u=u))
 
     def store_element(self) -> None:
-        v, length = self.some_vector(least=1)
-        if v is None:
+        u, length = self.some_vector(1)
+        if u is None:
             return self.new_vector()
-        i = self.index(v, length)
         self.say("element stored")
-        self.line(
-            self.one((f"{v}[{i}] = {self.damped()}", f"{v}[{i}] = {self.damped()}",
-                      f"{v}[{i}] += {self.damped()}", f"{v}[{i}] *= {self.damped()}",
-                      f"{v}[{i}] = 0.5 * {v}[{i}] + {self.number(1)}"))
-        )  # fmt: skip
-        return None
+        return self.line(self.fill(self.one(_ELEMENT_STORES), 2, j=self.index(u, length), u=u))
 
     def store_slice(self) -> None:
-        v, length = self.some_vector()
-        if v is None:
+        u, length = self.some_vector()
+        if u is None:
             return self.new_vector()
         self.say("slice stored")
-        k, j = self.integer(1, data=False), self.integer(1, data=False)
-        e = self.vector(1, length)
-        part = self.one((f"[:{k}]", f"[{k}:]", f"[{k}:{j} + 3]", "[::2]", "[::-1]", f"[-{self.one('123')}:]",
-                         f"[{k}::-1]"))  # fmt: skip
-        self.line(
-            self.one((f"{v}{part} = {self.damped()}", f"{v}{part} *= {self.damped()}",
-                      f"{v}{part} = ({e}){part}", f"{v}{part} += 0.5 * ({e}){part}",
-                      f"{v}{part} -= 0.1 * {v}{part}"))
-            if self.chance(80)
-            else self.one((f"{v}[1:] += 0.5 * {v}[:-1]", f"{v}[:-1] = 0.5 * {v}[1:]",
-                           f"{v}[:] = {v}[::-1]"))
-        )  # fmt: skip
-        return None
+        s = self.fill(self.one(_SLICES), 2)
+        return self.line(self.fill(self.one(_SLICE_STORES), 2, length, u=u, s=s))
 
     def store_mask(self) -> None:
-        v, length = self.some_vector()
-        if v is None:
+        u, length = self.some_vector()
+        if u is None:
             return self.new_vector()
-        m = self.mask(length)
         self.say("mask stored")
-        self.line(
-            self.one((f"{v}[{m}] = {self.damped()}", f"{v}[{m}] *= {self.damped()}",
-                      f"{v}[{m}] += ({self.vector(0, length)})[{m}]"))
-        )  # fmt: skip
-        return None
+        text = self.one(_MASK_STORES)
+        return self.line(self.fill(text, 2, length, u=u, M=self.mask(0, length)))
 
     def store_gathered(self) -> None:
-        v, length = self.some_vector(least=3)
-        if v is None:
+        u, _ = self.some_vector(3)
+        if u is None:
             return self.new_vector()
         self.say("index array")
-        idx = self.one(("np.array([0, 2])", "[1, 0, 1]", f"np.arange({self.integer(1)} % 3)"))
+        at = self.fill(self.one(("np.array([0, 2])", "[1, 0, 1]", "np.arange(<i> % 3)")), 2)
         if self.chance(50):
-            self.line(f"{v}[{idx}] {self.one(('=', '+=', '*='))} {self.damped()}")
-        else:
-            s = self.name("s")
-            self.line(f"{s} = np.sum({v}[{idx}] * 0.7)")
-            self.add("numbers", s)
-        return None
+            return self.line(f"{u}[{at}] {self.one(('=', '+=', '*='))} {self.damped()}")
+        name = self.name("s")
+        self.line(f"{name} = np.sum({u}[{at}] * 0.7)")
+        return self.add("numbers", name)
 
     def store_in_matrix(self) -> None:
-        matrices = self.all("matrices")
-        if not matrices:
-            return self.new_vector()
-        m = self.one(matrices)
-        i, j = self.index(m, K), self.index(m, K)
+        a = self.one(self.all("matrices"))
+        r, s = self.index(a, K), self.index(a, K)
         self.say("matrix stored")
-        self.line(
-            self.one((f"{m}[{i}, {j}] = {self.damped()}", f"{m}[{i}, {j}] += {self.damped()}",
-                      f"{m}[{i}] = {self.vector(1, K)}", f"{m}[{i}, :{self.integer(1)}] *= {self.damped()}",
-                      f"{m}[:, {j}] += 0.5 * {self.vector(1, K)}", f"{m}[{i}][{j}] = {self.damped()}",
-                      f"{m}[{i}:, {j}] = {self.damped()}", f"{m} *= 0.7",
-                      f"{m}[{i}, {j}] = 0.25 * ({m}[{i}, {j}] + {m}[{j}, {i}])"))
-        )  # fmt: skip
-        return None
+        self.line(self.fill(self.one(_MATRIX_STORES), 2, K, a=a, r=r, s=s))
 
     def view(self) -> None:
-        """Make a view, and store through it."""
-        self.say("view")
-        matrices = self.all("matrices")
+        """Make a view, and perhaps store through it."""
         name = self.name("w")
-        if matrices and self.chance(60):
-            m = self.one(matrices)
-            i = self.index(m, K)
-            self.line(f"{name} = {m}{self.one((f'[{i}]', f'[:, {i}]', f'[{i}, :]', f'.T[{i}]'))}")
-            self.add("vectors", (name, K))
+        self.say("view")
+        if self.all("matrices") and self.chance(50):
+            a = self.one(self.all("matrices"))
+            part = self.one(("[<r>]", "[:, <r>]", "[<r>, :]", ".T[<r>]"))
+            own = K
+            self.line(f"{name} = {a}" + self.fill(part, r=self.index(a, K)))
         else:
-            v, length = self.some_vector(least=3)
-            if v is None:
+            u, length = self.some_vector(3)
+            if u is None:
                 return self.new_vector()
-            part = self.one(("[::-1]", "[:]", "[1:]", "[:-1]", "[::2]", f"[{self.integer(1)}:]"))
-            self.line(f"{name} = {v}{part}")
-            least = {"[::-1]": length.least, "[:]": length.least, "[1:]": length.least - 1,
-                     "[:-1]": length.least - 1, "[::2]": 1}.get(part, 0)  # fmt: skip
-            own = length if part in ("[::-1]", "[:]") else Length(f"len({name})", least)
-            self.add("vectors", (name, own))
-        if self.chance(70):
-            name, length = self.all("vectors")[-1]
-            if length.least:
-                self.line(f"{name}[{self.index(name, length)}] {self.one(('=', '+='))} {self.damped()}")
-            else:
-                self.line(f"{name} *= {self.damped()}")
+            part = self.fill(self.one(("[::-1]", "[:]", "[1:]", "[:-1]", "[::2]", "[<p>:]")), 2)
+            own = length if part in ("[::-1]", "[:]") else Length(
+                f"len({name})", {"[1:]": length.least - 1, "[:-1]": 1, "[::2]": 1}.get(part, 0)
+            )  # fmt: skip
+            self.line(f"{name} = {u}{part}")
+        self.add("vectors", name, own)
+        if own.least and self.chance(70):
+            at = self.index(name, own)
+            self.line(f"{name}[{at}] {self.one(('=', '+='))} {self.damped()}")
         return None
 
     def alias(self) -> None:
-        vectors = self.all("vectors")
-        if not vectors:
+        found = [(v, of) for v, of in self.all("vectors") if of.text != f"len({v})" or v in "xy"]
+        if not found:
             return self.new_vector()
-        v, length = self.one(vectors[-5:])
-        if length.text == f"len({v})" and length.text not in ("len(x)", "len(y)"):
-            return self.new_vector()
+        v, length = self.one(found[-5:])
         self.say("alias")
-        targets = [w for w, of in self.here("vectors") if of == length and w != v]
-        if targets and self.chance(40):
-            self.line(f"{self.one(targets)} = {v}")
-            return None
+        names = self.bindable("vectors")
+        others = [w for w, of in self.all("vectors") if of == length and w != v and w in names]
+        if others and self.chance(40):
+            return self.line(f"{self.one(others)} = {v}")
         name = self.name("u")
         self.line(f"{name} = {v}")
-        self.add("vectors", (name, length))
-        return None
+        return self.add("vectors", name, length)
 
     def swap(self) -> None:
-        if self.chance(60):
-            vectors = self.here("vectors")
-            pairs = [(u, v) for u, a in vectors for v, b in vectors if u < v and a == b]
-            if pairs:
-                self.say("swap")
-                u, v = self.one(pairs[-4:])
-                self.line(self.one((f"{u}, {v} = {v}, {u}", f"{u}, {v} = {v}, 0.5 * {u}")))
-                return None
-        numbers = [s for s in self.here("numbers") if s.isidentifier()]
-        if len(numbers) < 2:
+        names = self.bindable("vectors")
+        found = [(v, of) for v, of in self.all("vectors") if v in names]
+        pairs = [(u, v) for u, of in found for v, o in found if u < v and of == o]
+        numbers = self.bindable("numbers")
+        if pairs and self.chance(60):
+            u, v = self.one(pairs[-4:])
+            text = self.one((f"{u}, {v} = {v}, {u}", f"{u}, {v} = {v}, 0.5 * {u}"))
+        elif len(numbers) > 1:
+            s, t = numbers[-1], self.one(numbers[:-1])
+            text = self.one((f"{s}, {t} = {t}, {s}", f"{s}, {t} = {t}, 0.5 * {s} + 0.5 * {t}"))
+        else:
             return self.new_number()
         self.say("swap")
-        s, t = numbers[-1], self.one(numbers[:-1])
-        self.line(self.one((f"{s}, {t} = {t}, {s}", f"{s}, {t} = {t}, 0.5 * {s} + 0.5 * {t}")))
-        return None
+        return self.line(text)
 
     def closure(self) -> None:
+        """Define a function that reads a name of this one, and may store into an array of it."""
         self.say("closure")
+        u, _ = self.some_vector(1)
+        inside = self.one(self.bindable("numbers")[-4:] or ["0.7"])
+        if u is not None and self.chance(50):
+            inside = f"{u}[{self.one((0, -1))}]"
         name = self.name("g")
-        numbers = [s for s in self.all("numbers") if s.isidentifier()]
-        v, length = self.some_vector(least=1)
-        captured = self.one(numbers[-4:] or ["0.7"])
-        if v is not None and self.chance(50):
-            captured = f"{v}[{self.one((0, -1))}]"
         if self.chance(50):
-            self.line(f"{name} = lambda t: 0.5 * t + {captured}")
+            self.line(f"{name} = lambda t: 0.5 * t + {inside}")
         else:
             self.line(f"def {name}(t):")
-            self.indent += 1
             if self.chance(60):
-                self.line(f"if t > {self.constant()}:")
-                self.line(f"    return {captured} * 0.5")
-            if v is not None and self.chance(40):
-                self.line(f"{v}[0] = 0.5 * t")
-            self.line(f"return math.sin(t) + {captured}")
-            self.indent -= 1
+                self.line(f"    if t > {self.constant()}:")
+                self.line(f"        return {inside} * 0.5")
+            if u is not None and self.chance(40):
+                self.line(f"    {u}[0] = 0.5 * t")
+            self.line(f"    return math.sin(t) + {inside}")
         self.add("closures", name)
 
     def call(self) -> None:
-        if not self.helpers:
+        if not self.helpers or not self.vectors(1):
             return self.new_number()
-        call = self.helper_call()
+        call = self.helper_call(2)
         if self.chance(30):
-            self.line(call)
-            return None
+            return self.line(call)
         name = self.name("s")
         self.line(f"{name} = {call}")
-        self.add("numbers", name)
-        return None
+        return self.add("numbers", name)
 
     def widen(self) -> None:
         """An integer becomes a floating-point number in a loop."""
-        self.say("integer becomes float")
-        name = self.name("s")
-        self.line(f"{name} = {self.one('01')}")
-        v, length = self.some_vector()
-        if v is None:
+        u, length = self.some_vector()
+        if u is None:
             return self.new_number()
-        k = self.name("i")
+        self.say("integer becomes float", "for")
+        name, k = self.name("s"), self.name("i")
+        self.line(f"{name} = {self.one('01')}")
         self.line(f"for {k} in range({self.integer(0)}):")
-        with self.block():
-            if length.least:
-                self.line(f"{name} += {v}[{k} % len({v})]")
-            else:
-                self.line(f"{name} += 0.5 * np.sum({v})")
-        self.add("numbers", name)
-        return None
+        part = f"{u}[{k} % len({u})]" if length.least else f"0.5 * np.sum({u})"
+        self.line(f"    {name} += {part}")
+        return self.add("numbers", name)
 
     def spread(self) -> None:
-        """A number becomes an array in a loop that runs once at least."""
-        self.say("number becomes array")
-        name = self.name("u")
+        """A number becomes an array in a loop that runs at least once."""
+        self.say("number becomes array", "for")
         length = self.length()
+        name = self.name("u")
         self.line(f"{name} = {self.one(('0.0', '0', '1.5'))}")
         self.line(f"for {self.name('i')} in range({self.integer(0)} + 1):")
-        with self.block():
-            self.line(f"{name} = 0.5 * {name} + {self.vector(1, length)}")
-        self.add("vectors", (name, length))
+        self.line(f"    {name} = 0.5 * {name} + {self.vector(1, length)}")
+        self.add("vectors", name, length)
 
     def leave(self) -> None:
         self.say("early return")
@@ -874,189 +492,137 @@ class _Writer:
         self.line(f"if {self.condition(1)}:")
         with self.block():
             if self.chance(40):
-                self.statement_simple()
+                self.one((self.change_number, self.store_element, self.change_vector))()
             self.line(word)
 
-    def statement_simple(self) -> None:
-        self.one((self.change_number, self.store_element, self.change_vector))()
-
     # -- blocks ------------------------------------------------------------------------------------
-
-    @contextmanager
-    def nested(self) -> Iterator[None]:
-        self.depth += 1
-        with self.block():
-            yield
-        self.depth -= 1
 
     def branch(self) -> None:
         self.say("if")
         common = self.name("s") if self.chance(30) else None
+
+        def side(most: int) -> None:
+            with self.nested():
+                self.statements(1, most)
+                if common:
+                    self.line(f"{common} = {self.damped()}")
+
         self.line(f"if {self.condition()}:")
-        with self.nested():
-            self.statements(1, 3)
-            if common:
-                self.line(f"{common} = {self.damped()}")
+        side(3)
         while self.chance(25):
             self.say("elif")
             self.line(f"elif {self.condition()}:")
-            with self.nested():
-                self.statements(1, 2)
-                if common:
-                    self.line(f"{common} = {self.damped()}")
+            side(2)
         if common or self.chance(50):
             self.say("else")
             self.line("else:")
-            with self.nested():
-                self.statements(1, 2)
-                if common:
-                    self.line(f"{common} = {self.damped()}")
+            side(2)
         if common:
+            self.say("bound on all sides")
             self.add("numbers", common)
 
     def for_loop(self) -> None:
-        self.say("for")
-        passes = self.passes
         k = self.name("i")
-        later = self.chance(15)
+        head, names, trips = self.iterable(k)
+        self.say("nested loops" if self.loops else "for", "for")
+        later = "range(" in head and self.chance(15)
         if later:
             self.say("target after the loop")
             self.line(f"{k} = 0")
-        head, prepare, trips = self.iterable(k)
         self.line(f"for {head}:")
-        if self.loops:
-            self.say("nested for")
-        self.passes *= trips
-        self.loops.append(True)
-        fixed, self.fixed = self.fixed, {*self.fixed, k}
-        with self.nested():
-            prepare()
-            self.statements(1, 4)
-        self.fixed = fixed
-        self.loops.pop()
-        if self.chance(12):
-            self.say("for-else")
-            self.line("else:")
-            with self.nested():
-                self.statements(1, 2)
-        self.passes = passes
-        if later and "range(" in head:
+        self.body(trips, names, {k}, [], 12, "for-else")
+        if later:
             self.add("integers", k)
 
-    def iterable(self, k: str) -> tuple[str, Callable[[], None], int]:
-        """Return the head of a loop, what defines its names, and about how often it runs."""
+    def body(
+        self, trips: int, names: list[Any], fixed: set[str], first: list[str], percent: int, word: str
+    ) -> None:
+        """Write the body of a loop, and an ``else`` sometimes."""
+        before = self.passes, self.fixed
+        self.passes *= trips
+        self.fixed = self.fixed | fixed
+        self.loops += 1
+        with self.nested():
+            for item in names:
+                self.add(*item)
+            for text in first:
+                self.line(text)
+            self.statements(1, 4)
+        self.loops -= 1
+        if self.chance(percent):
+            self.say(word)
+            self.line("else:")
+            loops, self.loops = self.loops, self.loops
+            with self.nested():
+                self.statements(1, 2)
+            self.loops = loops
+        self.passes, self.fixed = before
 
-        def index(of: frozenset[Length]) -> Callable[[], None]:
-            def define() -> None:
-                self.add("integers", k)
-                self.add("indices", (k, of))
-
-            return define
-
-        def element(*names: str, index: str | None = None, of: Any = ()) -> Callable[[], None]:
-            def define() -> None:
-                for name in names:
-                    self.add("numbers", name)
-                if index:
-                    self.add("integers", index)
-                    self.add("indices", (index, frozenset(of)))
-
-            return define
-
-        main = any(v == "x" for v, _ in self.all("vectors"))
-        all_lengths = frozenset((X, Y, K, NUMBER)) if main else frozenset()
+    def iterable(self, k: str) -> tuple[str, list[Any], int]:
+        """Return the head of a loop, the names that it binds, and about how often it runs."""
+        everything = frozenset((X, Y, K, N)) if self.main else frozenset()
         outer = self.all("indices")
-        v, length = self.some_vector()
+        u, length = self.some_vector()
         kind = self.random.randrange(20)
-        if kind < 5 and main:
-            text = self.one(("range(n)", "range(1, n)", "range(n - 1, -1, -1)", "range(0, n, 2)",
-                             "range(n - 1, 0, -2)", "reversed(range(n))"))  # fmt: skip
-            self.say("range of an argument")
-            if "-" in text or "rev" in text:
-                self.say("negative step")
-            return f"{k} in {text}", index(all_lengths), 4
+
+        def index(of: Any, name: str = k) -> list[Any]:
+            return [("integers", name), ("indices", name, frozenset(of))]
+
+        if kind < 5 and self.main:
+            text = self.one(_RANGES)
+            self.say("range of an argument", *["negative step"] * ("-" in text or "rev" in text))
+            return f"{k} in {text}", index(everything), 4
         if kind < 9 and outer:
-            i, of = self.one(outer[-3:])
+            o, of = self.one(outer[-3:])
             self.say("bounds of outer indices")
-            text = self.one((f"range({i})", f"range({i} + 1)", f"range({i}, -1, -1)", f"range({i} // 2, {i})",
-                             f"range({i} - 1, -1, -2)"))  # fmt: skip
-            return f"{k} in {text}", index(of), 3
+            return f"{k} in {self.fill(self.one(_INNER_RANGES), o=o)}", index(of), 3
         if kind < 11:
             text = self.one(("range(2)", "range(3)", "range(2, -1, -1)"))
-            return f"{k} in {text}", index(frozenset((X, Y, K, THREE))), 3
-        if kind == 11 and v is not None:
+            return f"{k} in {text}", index((X, Y, K, THREE)), 3
+        if kind == 11 and u is not None:
             self.say("over an array")
-            return f"{k} in {v}[:{self.integer(1)} + 1]", element(k), 4
-        if kind == 12 and v is not None and main and length in (X, Y):
+            return self.fill("<k> in <u>[:<i> + 1]", k=k, u=u), [("numbers", k)], 4
+        if kind == 12 and u is not None and length in (X, Y):
             self.say("over an array")
-            return f"{k} in {v}", element(k), 10
-        if kind == 13 and v is not None:
+            return f"{k} in {u}", [("numbers", k)], 10
+        if kind == 13 and u is not None:
             self.say("enumerate")
-            i = self.name("i")
-            return (
-                f"{i}, {k} in enumerate({v}[:{self.integer(1)} + 1])",
-                element(k, index=i, of=(length,)),
-                4,
-            )
-        if kind == 14 and v is not None:
-            self.say("zip")
             j = self.name("i")
+            head = self.fill("<j>, <k> in enumerate(<u>[:<i> + 1])", j=j, k=k, u=u)
+            return head, [*index((length,), j), ("numbers", k)], 4
+        if kind == 14 and u is not None:
+            self.say("zip")
+            j = self.name("t")
             w, _ = self.some_vector()
-            return (
-                f"{k}, {j} in zip({v}[:{self.integer(1)}], {w}[:4])",
-                element(k, j),
-                4,
-            )
-        if kind == 15 and v is not None:
+            head = self.fill("<k>, <j> in zip(<u>[:<i>], <w>[:4])", j=j, k=k, u=u, w=w)
+            return head, [("numbers", k), ("numbers", j)], 4
+        if kind == 15 and u is not None:
             self.say("reversed", "over an array")
-            return f"{k} in reversed({v}[:3])", element(k), 3
+            return f"{k} in reversed({u}[:3])", [("numbers", k)], 3
         if kind == 16 and self.all("matrices"):
-            m = self.one(self.all("matrices"))
             self.say("over rows")
-            return f"{k} in {m}[:{self.integer(1)} + 1]", lambda: self.add("vectors", (k, K)), 4
+            a = self.one(self.all("matrices"))
+            return self.fill("<k> in <a>[:<i> + 1]", k=k, a=a), [("vectors", k, K)], 4
         if kind == 17 and self.all("lists"):
-            name, length, count = self.one(self.all("lists"))
             self.say("over a list")
-            return f"{k} in {name}", lambda: self.add("vectors", (k, length)), count
-        if kind == 18 and v is not None and length.least >= 2:
+            name, of, count = self.one(self.all("lists"))
+            return f"{k} in {name}", [("vectors", k, of)], count
+        if kind == 18 and u is not None and length.least >= 2:
             self.say("zip", "enumerate")
-            i, j = self.name("i"), self.name("i")
-            return (
-                f"{i}, ({k}, {j}) in enumerate(zip({v}[1:4], {v}[:3]))",
-                element(k, j, index=i, of=(length,)),
-                3,
-            )
-        text = self.integer(1)
-        return f"{k} in range({text})", index(frozenset()), 3
+            i, j = self.name("i"), self.name("t")
+            head = f"{i}, ({k}, {j}) in enumerate(zip({u}[1:4], {u}[:3]))"
+            return head, [*index((length,), i), ("numbers", k), ("numbers", j)], 3
+        return self.fill("<k> in range(<i>)", 2, k=k), index(()), 3
 
     def while_loop(self) -> None:
         self.say("while")
-        passes = self.passes
         k = self.name("k")
         self.line(f"{k} = 0")
-        numbers = [s for s in self.here("numbers") if s.isidentifier()]
-        if not numbers:
+        if not self.bindable("numbers"):
             self.new_number()
-            numbers = [self.all("numbers")[-1]]
-        s = self.one(numbers[-3:])
-        limit = self.one((3, 5, 7))
-        test = self.one((f"{s} < 1.2345 and {k} < {limit}", f"{k} < {limit} and {self.condition(1)}",
-                         f"not ({self.condition(0)} or {k} >= {limit})", f"{k} < {self.integer(1)}"))  # fmt: skip
+        s = self.one(self.bindable("numbers")[-3:])
+        test = self.fill(self.one(_WHILE_TESTS), 2, s=s, k=k, l=self.one("357"))
         self.line(f"while {test}:")
-        self.passes *= 4
-        self.loops.append(True)
-        fixed, self.fixed = self.fixed, {*self.fixed, k}
-        with self.nested():
-            self.line(f"{k} += 1")
-            self.line(f"{s} = 1.1 * {s} + 0.21 + 0.1 * {self.damped()}")
-            self.add("indices", (k, frozenset((X, Y, K)) if limit < 9 else frozenset()))
-            self.statements(1, 4)
-        self.fixed = fixed
-        self.loops.pop()
-        if self.chance(15):
-            self.say("while-else")
-            self.line("else:")
-            with self.nested():
-                self.statements(1, 2)
-        self.passes = passes
+        first = [f"{k} += 1", f"{s} = 1.1 * {s} + 0.21 + 0.1 * {self.damped()}"]
+        self.body(4, [("indices", k, frozenset((X, Y, K)))], {k}, first, 15, "while-else")
         self.add("integers", k)

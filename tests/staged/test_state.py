@@ -219,6 +219,7 @@ def test_swapped_arrays_and_views():
         return np.sum(u * np.arange(len(u)))
 
     x = np.linspace(0, 1, 14)
+    assert not ad.stage(f)(x, 5).unrolled
     for n in (0, 1, 2, 5):
         np.testing.assert_allclose(ad.jit(f)(x, n), f(x, n), rtol=1e-13)
         np.testing.assert_allclose(ad.jit(ad.grad(f))(x, n), ad.grad(f)(x, n), rtol=1e-12)
@@ -283,3 +284,55 @@ def test_errors_name_the_users_line():
     with pytest.raises(ValueError, match="could not be broadcast") as caught:
         staged(np.ones(12), np.ones(13))
     assert any("test_state.py" in note for note in caught.value.__notes__)
+
+
+def test_memory_chosen_at_run_time_is_not_stored_into():
+    def chosen(x, s):
+        u = x * 2
+        v = u if s > 0 else x
+        v[0] = 3.0
+        return v.sum() + x.sum()
+
+    def chosen_and_changed(x, s):
+        u = x * 2
+        v = u if s > 0 else x * 3
+        u[0] = 3.0
+        return v.sum()
+
+    for fn in (chosen, chosen_and_changed):
+        with pytest.raises(TracingError, match="make a copy"):
+            ad.stage(fn)(np.linspace(0, 1, 12), 1.0)
+
+
+def test_memory_that_depends_on_the_number_of_passes_is_right():
+    def swapped_arguments(u, v, n):
+        for _ in range(n):
+            v[1:] = 2 * u[:-1]
+            u, v = v, u
+        return u
+
+    def left_behind(x, w, n):
+        u = x * 1
+        for i in range(n):
+            u[i] = 1.0
+            u = w
+        return u.sum() + w.sum()
+
+    for fn in (swapped_arguments, left_behind):
+        staged = ad.jit(fn)
+        for n in (2, 3):
+            mine, theirs = [[np.linspace(0, k, 12) for k in (1, 2)] for _ in range(2)]
+            np.testing.assert_allclose(staged(*mine, n), fn(*theirs, n))
+            np.testing.assert_allclose(mine, theirs)
+
+
+def test_an_array_chosen_at_run_time_can_be_read():
+    def f(x, s):
+        u = x * 2
+        v = u if s > 0 else x
+        return v.sum() + u[0]
+
+    staged = ad.jit(f)
+    x = np.linspace(1, 2, 12)
+    for s in (1.0, -1.0):
+        assert staged(x, s) == pytest.approx(f(x, s))

@@ -20,6 +20,7 @@ __all__ = [
     "add_stacks",
     "call",
     "check",
+    "checked",
     "checkpoint",
     "cond",
     "constant",
@@ -132,6 +133,12 @@ def _check(condition: Any, *, error: Any, args: tuple[Any, ...]) -> int:
     return 0
 
 
+def _checked(x: Any, condition: Any, *, error: Any, args: tuple[Any, ...]) -> Any:
+    if not condition:
+        raise error(*args)
+    return x
+
+
 raise_error = primitive("raise", _raise)
 """Raise ``error``, as the user's program does on the side of a branch."""
 
@@ -140,6 +147,9 @@ effect = primitive("effect", _effect)
 
 check = primitive("check", _check, "condition")
 """Raise ``error(*args)`` unless the condition holds."""
+
+checked = primitive("checked", _checked, "x", "condition", views=True)
+"""x, or ``error(*args)`` raised unless the condition holds: a check that goes if nobody needs x."""
 
 draw = primitive("draw", lambda *, call, args, kwargs: call(*args, **kwargs))
 """Random numbers: ``call`` is a method of a generator, whose state is its own."""

@@ -3,6 +3,7 @@
 from adjoint.rules import (
     complex,
     elementwise,
+    external,
     factorizations,
     fft,
     indexing,
@@ -19,6 +20,7 @@ from adjoint.rules import (
 __all__ = [
     "complex",
     "elementwise",
+    "external",
     "factorizations",
     "fft",
     "indexing",

@@ -55,8 +55,8 @@ class Staged(Traced):
         one of what was there before the block.
     _moved : str or None
         Why the object may not be used any more.
-    _unsure : tuple or None
-        An array that may or may not share its memory, and its value then.
+    _unsure : tuple
+        Arrays that may or may not share its memory, each with its value then and why.
     """
 
     __slots__ = ("__weakref__", "_contiguous", "_home", "_moved", "_unsure", "_value", "_view")
@@ -73,7 +73,7 @@ class Staged(Traced):
         self._contiguous = contiguous
         self._home: Builder | None = None
         self._moved: str | None = None
-        self._unsure: tuple[Staged, Value] | None = None
+        self._unsure: tuple[tuple[Staged, Value, str], ...] = ()
 
     def __init_subclass__(cls) -> None:
         Staged._class = cls
@@ -137,8 +137,9 @@ def current(x: Staged) -> Value:
     """Return the graph value that ``x`` stands for now."""
     if x._moved is not None:
         raise TracingError(x._moved)
-    if x._unsure is not None and x._unsure[0]._value is not x._unsure[1]:
-        _refuse_unsure()
+    for other, value, why in x._unsure:
+        if other._value is not value:
+            _refuse_unsure(why)
     view = x._view
     builder = innermost()
     if view is not None:
@@ -156,12 +157,21 @@ def current(x: Staged) -> Value:
     return x._value
 
 
-def _refuse_unsure() -> NoReturn:
-    raise TracingError(
-        "an array was reshaped, and it or the array that it was made from was then stored into: "
-        "whether they share memory depends on a layout that is not known here. Make a copy "
-        "(np.reshape(x, shape).copy()) before storing."
-    )
+LAYOUT = (
+    "an array was reshaped, and it or the array that it was made from was then stored into: whether "
+    "they share memory depends on a layout that is not known here. Make a copy "
+    "(np.reshape(x, shape).copy()) before storing."
+)
+
+
+def _refuse_unsure(why: str) -> NoReturn:
+    raise TracingError(why)
+
+
+def may_share(x: Staged, other: Staged, why: str) -> None:
+    """Note that ``x`` may share the memory of another array: which, is known at run time only."""
+    root = root_of(other)
+    x._unsure = (*x._unsure, (root, root._value, why))
 
 
 def root_of(x: Staged) -> Staged:
@@ -442,7 +452,7 @@ def _note_view(params: dict[str, Any], x: Staged, step: Path, result: Staged) ->
         return
     if kind == "reshape" and not x._contiguous:
         # Whether NumPy made a view or a copy, nobody knows.
-        result._unsure = (root_of(x), root_of(x)._value)
+        may_share(result, x, LAYOUT)
         return
     if kind == "index":
         result._contiguous = x._contiguous and len(step) == 1 and _leading(argument)
@@ -475,8 +485,8 @@ def is_view_index(index: Any) -> bool:
 def store(x: Staged, path: Path, value: Any, op: Op = update) -> None:
     """Overwrite the part of ``x`` at ``path`` with ``value``, or (``index_add``) add to it."""
     root = root_of(x)
-    if x._unsure is not None:
-        _refuse_unsure()
+    if x._unsure:
+        _refuse_unsure(x._unsure[0][2])
     if x._view is not None:
         if any(kind in READ_ONLY for kind, _ in x._view.path):
             raise ValueError("assignment destination is read-only")

@@ -7,7 +7,7 @@ operation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from adjoint import tree
@@ -16,7 +16,7 @@ from adjoint.ir.dims import Dim
 from adjoint.ir.edit import exported
 from adjoint.ops import control
 from adjoint.staged.scopes import ABSENT, Cell, Location, changes, rollback, write
-from adjoint.staged.values import Staged, value_of, wrap
+from adjoint.staged.values import Staged, may_share, root_of, value_of, wrap
 from adjoint.staging.carry import same_constant
 from adjoint.staging.loops import _enter_block, _leave_block, picked, where
 from adjoint.staging.recursion import Bottom
@@ -264,8 +264,20 @@ class _Merger:
             type = join(self._type(0, x), self._type(1, y))
             if type is None:
                 return self._conflict(what, a, b)
-            numbers.append(_Number(self._result(type, x, y)))
+            numbers.append(_Number(self._result(type, x, y), self._shared(x, y)))
         return _Merged(lambda values, condition: tree.unflatten(spec, _filled(numbers, values)))
+
+    def _shared(self, *leaves: Any) -> list[Staged]:
+        """Return the arrays from before the branch of which one is chosen."""
+        around = self.sides[0].builder.parent
+        return [
+            x
+            for x in leaves
+            if isinstance(x, Staged)
+            and x._value.type.kind == "array"
+            and around is not None
+            and around.sees(root_of(x)._value)
+        ]
 
     def _one_sided(self, what: str, value: Any, k: int) -> _Merged:
         """Merge what one side leaves when the other one raises."""
@@ -347,14 +359,28 @@ class _Merger:
 
 
 class _Number:
-    """Stands for a result of the operation."""
+    """Stands for a result of the operation, which may share the memory of some arrays."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, shared: Sequence[Staged] = ()) -> None:
         self.number = number
+        self.shared = shared
+
+
+CHOSEN = (
+    "an array is one or another, which is known at run time only (a name was bound to them on two "
+    "sides of a branch), and one of them was stored into: make a copy on each side"
+)
 
 
 def _filled(numbers: list[Any], values: list[Any]) -> list[Any]:
-    return [values[n.number] if isinstance(n, _Number) else n for n in numbers]
+    filled = []
+    for n in numbers:
+        if isinstance(n, _Number):
+            for other in n.shared:
+                may_share(values[n.number], other, CHOSEN)
+            n = values[n.number]
+        filled.append(n)
+    return filled
 
 
 class Conflict:

@@ -16,7 +16,7 @@ from adjoint.ir.dims import Dim
 from adjoint.ir.graph import Value
 from adjoint.ir.types import Type
 from adjoint.staged.scopes import ABSENT, Cell, Location, changes, write
-from adjoint.staged.values import Staged, wrap
+from adjoint.staged.values import Staged, may_share, root_of
 from adjoint.staging.state import (
     UNBOUND,
     CannotStage,
@@ -70,6 +70,7 @@ class Carry:
         self.loop = loop
         self.late: dict[Any, tuple[Plan, Any]] = {}
         self.cells: list[Any] = []
+        self.shared: dict[Any, list[Staged]] = {}
 
     def start(self, remembered: dict[Any, Any]) -> None:
         """Plan the first pass: numbers that are surely not constants are carried at once."""
@@ -101,6 +102,8 @@ class Carry:
             plan = self.plans.get(key)
             value = self.before[key] if plan is None else plan.bind(builder, self.params)
             self.bound[key] = value
+            if plan is not None and key in self.shared:
+                self._mark(value, self.shared[key])
             if place.location is None:
                 state[key] = value
             elif plan is not None:
@@ -120,6 +123,11 @@ class Carry:
                 self.before[location.key] = UNBOUND if before is ABSENT else before
                 self.bound[location.key] = self.before[location.key]
         self.cells = cells
+        self.written = {
+            id(location.root) for location, _, _ in changes(builder) if isinstance(location, Cell)
+        }
+        known, self.shared = self.shared, {}
+        self.around = builder.parent
         again = False
         self.late = {}
         for key, place in self.places.items():
@@ -131,7 +139,8 @@ class Carry:
             self.after[key] = after
             if self._compare(key, place, after):
                 again = True
-        return again
+        # What a place may share with is to be known from the beginning of a pass.
+        return again or any(key not in known for key in self.shared)
 
     def _compare(self, key: Any, place: Place, after: Any) -> bool:
         before, bound = self.before[key], self.bound[key]
@@ -156,6 +165,7 @@ class Carry:
             )
         types = list(plan.types)
         changed = False
+        self._note_shared(key, place, tree.flatten(bound)[0], leaves)
         for k, (leaf, was, type) in enumerate(zip(leaves, plan.leaves, types, strict=True)):
             if type is None and (leaf is was or same_constant(leaf, was)):
                 continue
@@ -177,6 +187,20 @@ class Carry:
             self.plans[key] = Plan(plan.spec, plan.leaves, types)
         return changed
 
+    def _note_shared(self, key: Any, place: Place, bound: list[Any], after: list[Any]) -> None:
+        """Note the arrays from outside of the loop that a pass leaves in a place."""
+        for old, new in zip(bound, after, strict=False):
+            if not _is_array(new) or new is old or self.around is None:
+                continue
+            if self.around.sees(root_of(new)._value) or id(root_of(new)) in self.outer_roots():
+                self.shared.setdefault(key, []).append(new)
+                if _is_array(old) and id(root_of(old)) in self.written:
+                    raise CannotStage(self._sharing())
+
+    def outer_roots(self) -> set[int]:
+        """Return the arrays from outside that a pass stores into."""
+        return {id(location.root) for location, _ in self.cells}
+
     def _note_late(self, key: Any, after: Any) -> None:
         """Plan to give back what a body binds that was unbound before the loop."""
         bound: Any = True
@@ -185,6 +209,37 @@ class Carry:
         leaves, spec = tree.flatten(after)
         types = [type_of_leaf(leaf) if is_numeric(leaf) else None for leaf in leaves]
         self.late[key] = (Plan(spec, leaves, types), bound)
+
+    def _retire(self, key: Any, plan: Plan, value: Any) -> None:
+        """Mark arrays whose memory may be another's after the loop."""
+        for was, inside in zip(plan.leaves, tree.flatten(self.bound[key])[0], strict=True):
+            if _is_array(was) and was is not inside and id(inside) in self.written:
+                root_of(was)._moved = (
+                    f"an array is bound anew and stored into in {self.loop}, as when two arrays "
+                    "are swapped: which memory it has after the loop depends on the number of "
+                    "passes. Use the name that the loop binds, and work on copies of arguments "
+                    "(u = u.copy()) that the loop changes so."
+                )
+
+    def share(self, state: dict[str, Any]) -> None:
+        """Note, after the loop, which arrays may share the memory of others."""
+        for key, others in self.shared.items():
+            value = state.get(key) if key in state else self.places[key].location
+            if isinstance(value, Location):
+                value = value.get()
+            self._mark(value, others)
+
+    def _mark(self, value: Any, others: list[Staged]) -> None:
+        for leaf in tree.flatten(value)[0]:
+            if _is_array(leaf):
+                for other in others:
+                    may_share(leaf, other, self._sharing())
+
+    def _sharing(self) -> str:
+        return (
+            f"an array that is there before {self.loop} is bound to another name in it, and one of "
+            "them is stored into: make a copy"
+        )
 
     # -- the operation -----------------------------------------------------------------------------
 
@@ -225,9 +280,8 @@ class Carry:
                 if key in self.late:
                     continue
             else:
-                former = [leaf for leaf, t in zip(plan.leaves, plan.types, strict=True) if t]
                 value = plan.rebuild(values)
-                _retire(former)
+                self._retire(key, plan, value)
             if place.location is None:
                 state[key] = value
             elif plan is not None:
@@ -235,8 +289,8 @@ class Carry:
         return state
 
 
-def _retire(leaves: list[Any]) -> None:
-    pass
+def _is_array(x: Any) -> bool:
+    return isinstance(x, Staged) and getattr(x._value.type, "kind", None) == "array"
 
 
 def _carried_at_once(leaf: Any) -> bool:
@@ -262,5 +316,3 @@ def _describe(x: Any) -> str:
         return f"of type {type_of_leaf(x)}"
     text = repr(x)
     return f"{text if len(text) < 40 else '…'} ({type(x).__name__})"
-
-

@@ -136,6 +136,7 @@ class _Loop:
         for (location, _), value in zip(carry.cells, values, strict=True):
             note(location)
             location.set(value_of(value))
+        carry.share(state)
         return {name: value for name, value in state.items() if value is not UNBOUND}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from adjoint import tree
+from adjoint.errors import TracingError
 from adjoint.ir.build import building, innermost
 from adjoint.ir.dims import Dim, evaluate
 from adjoint.ir.graph import Function, Value, values_in
@@ -305,6 +306,8 @@ def _stores(roots: list[Any], session: Session, results: list[Value]) -> list[tu
     for k, root in enumerate((*roots, *captured)):
         if not isinstance(root, Staged) or root._value.type.kind != "array":
             continue
+        if root._moved is not None:
+            raise TracingError(root._moved)
         changed = (
             root._value.op is not None
             if k < len(roots)

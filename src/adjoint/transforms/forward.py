@@ -116,20 +116,24 @@ def _push_by_transposition(tangents: list[Any], node: Node) -> Any:
     """Return the jvp of an operation that only has a vjp: the transpose of the vjp."""
     rule = node.op.rule
     active = [k for k, t in enumerate(tangents) if t is not None]
+    shapes = node.shape if node.op.results else (node.shape,)
+    dtypes = node.dtype if node.op.results else (node.dtype,)
+    # A result of integers has no cotangent.
+    types = [(s, d) if d.kind in "fc" else None for s, d in zip(shapes, dtypes, strict=True)]
 
-    def pull(ct: tuple[Any, ...], node: Node) -> Any:
-        ct = ct if node.op.results else ct[0]
+    def pull(cts: Any, node: Node) -> Any:
+        ct = [
+            np.zeros(s, d)[()] if c is None else c
+            for c, s, d in zip(cts, shapes, dtypes, strict=True)
+        ]
+        ct = tuple(ct) if node.op.results else ct[0]
         if rule.pull_all is not None:
             cotangents = rule.pull_all(ct, node)
         else:
             cotangents = [p(ct, node) if p is not None else None for p in rule.pulls]
         return tuple(cotangents[k] for k in active)
 
-    shapes = node.shape if node.op.results else (node.shape,)
-    dtypes = node.dtype if node.op.results else (node.dtype,)
-    pushed = transpose(
-        pull, node, tuple(tangents[k] for k in active), list(zip(shapes, dtypes, strict=True))
-    )
+    pushed = transpose(pull, node, tuple(tangents[k] for k in active), types)
     return tuple(pushed) if node.op.results else pushed[0]
 
 

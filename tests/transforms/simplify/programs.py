@@ -1,4 +1,4 @@
-"""Random programs full of what simplification looks for: zeros, ones, copies, stores, constant loops.
+"""Random programs full of what simplification looks for: zeros, ones, copies, stores, short loops.
 
 Their numbers are small integers, infinities and NaN: what is exact is exactly the same afterwards.
 """
@@ -32,6 +32,9 @@ NUMBERS = (0.0, -0.0, 1.0, -1.0, 2.0, 3.0, float("inf"), float("nan"))
 BINARY = (ew.add, ew.subtract, ew.multiply, ew.strong_multiply, ew.divide, ew.maximum)
 UNARY = (ew.negative, ew.negative, ew.conjugate, ew.real, structural.copy, ew.square)
 COMPARISONS = tuple(map(ufunc_op, (np.less, np.less_equal, np.equal, np.greater, np.not_equal)))
+LEAF = (
+    "binary binary unary integer integer load load store store shape sum select stack length"
+).split()
 
 
 def random_program(rng: random.Random, size: int = 14) -> tuple[Function, list[Any]]:
@@ -123,11 +126,7 @@ class _Writer:
             if depth and rng.random() < 0.2:
                 rng.choice((self.loop, self.loop, self.while_, self.branch, self.map_))(depth - 1)
             else:
-                rng.choice((
-                    self.binary, self.binary, self.unary, self.integer, self.integer, self.load,
-                    self.load, self.store, self.store, self.shape, self.sum, self.select, self.stack,
-                    self.length,
-                ))()  # fmt: skip
+                getattr(self, rng.choice(LEAF))()
 
     def any_type(self) -> Type:
         return self.rng.choice((SCALAR, SCALAR, VECTOR, VECTOR, MATRIX, self.long))

@@ -150,7 +150,14 @@ def test_what_need_not_be_carried_is_not(name):
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_results_are_the_same(name):
-    args = {"n": 3, "m": 2, "s": np.float64(0.3), "t": np.float64(2), "x": np.arange(3.0), "e": False}
+    args = {
+        "n": 3,
+        "m": 2,
+        "s": np.float64(0.3),
+        "t": np.float64(2),
+        "x": np.arange(3.0),
+        "e": False,
+    }
     f = function(CASES[name][0])
     given = [args[p.name] for p in f.block.parameters]
     same_results(CASES[name][0], *given)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from adjoint.transforms.simplify import simplify
 from adjoint.transforms.simplify.common import COMMON
 from tests.ir.graphs import FLOAT, SCALAR, Body
-from adjoint.transforms.simplify import simplify
 from tests.transforms.simplify.support import becomes, stays
 
 CASES = {

@@ -264,5 +264,8 @@ def test_the_effects_of_a_called_function_are_effects():
 
 
 def test_results_are_the_same():
-    for name in ("a carried value for its own next value", "a carried value that another one needs"):
+    for name in (
+        "a carried value for its own next value",
+        "a carried value that another one needs",
+    ):
         same_results(CASES[name][0], 5, __import__("numpy").float64(0.3))

@@ -28,7 +28,8 @@ MOVED = [
     "%0: float64 = getitem(%x, index=2)",
     "%2: float64[3] = getitem(%m, index=(0:, 1))\n%3: float64[3] = add(%2, %x)\n"
     "%0: float64 = reduce_max(%3, axis=None, keepdims=False)",
-    "%0: float64 = divide(%s, %n)",
+    "%0: float64 = divide(%s, %s)",
+    "%2: float64 = strong_divide(%s, 3)\n%0: float64 = divide(2, %2)",
     "%0: float64 = cast(2, dtype=float64)",
     "%0: float64 = power(%s, %k)",
     "%2: float64[%n] = sin(%y)\n%0: float64 = reduce_sum(%2, axis=None, keepdims=False)",
@@ -41,14 +42,14 @@ STAYS = [
     "%0: float64 = getitem(%y, index=0)",
     "%2: float64[3, 3] = inv(%m)\n%0: float64 = getitem(%2, index=(0, 0))",
     "%0: float = divide(1.0, %n)",
+    "%0: float64 = divide(%s, %n)",
     "%0: int = floor_divide(%k, %n)",
     "%2: float64[3] = add(%x, %y)\n%0: float64 = reduce_sum(%2, axis=None, keepdims=False)",
     "%0: float64 = reduce_max(%y, axis=None, keepdims=False)",
     "%2: float64[%n, 1] = reshape(%x, shape=(%n, 1))\n"
     "%0: float64 = reduce_sum(%2, axis=None, keepdims=False)",
     "%0: float64 = draw(call=numpy.sin, args=(), kwargs={})",
-    "%2: float64[3] = full(shape=(3,), value=0, dtype=float64)\n"
-    "%0: float64 = matmul(%2, %2)",
+    "%2: float64[3] = full(shape=(3,), value=0, dtype=float64)\n%0: float64 = matmul(%2, %2)",
     "%0: float64 = entry(%t, index=%k, type: float64)",
 ]
 

@@ -31,8 +31,7 @@ ZERO = [
     "%1: bool[3] = isnan(%x)\n%0: float64[3] = where(%1, %z, %z)",
     "%0: float64[3] = update(%z, 0, path=(('index', 1),))",
     "%0: float64[3] = index_add(%z, float64(0.0), path=(('index', 1),))",
-    "%1: stack<float64[3]> = empty_stack()\n"
-    "%0: float64[3] = entry(%1, index=%n, type: float64[3])",
+    "%1: stack<float64[3]> = empty_stack()\n%0: float64[3] = entry(%1, index=%n, type: float64[3])",
 ]
 
 STAYS = [

@@ -32,16 +32,13 @@ def _length(call: Call) -> Any:
     return _INT
 
 
-@rule("push", "entry_add", "add_stacks", "recompute")
+@rule("push", "checked", "entry_add", "add_stacks", "recompute")
 def _first(call: Call) -> Any:
     return call.operands[0]
 
 
-@rule("external")
-def _declared(call: Call) -> Any:
-    return call.params["call"].types(call.operands)
-
-
-@rule("for", "while", "if", "map", "call", "custom", "checkpoint", "empty_stack")
+@rule("for", "while", "if", "map", "call", "custom", "checkpoint", "external", "empty_stack")
 def _blocks(call: Call) -> Any:
-    raise TypeError(f"the types of {call.op.name!r} are those of its blocks, not of its operands")
+    raise TypeError(
+        f"the types of {call.op.name!r} are those of its blocks (or declared), not of its operands"
+    )

@@ -24,7 +24,7 @@ from adjoint.transforms.simplify.rewriting import Answer, Rewriter, Rules
 
 __all__ = ["FORWARDING"]
 
-_FARTHEST = 64
+_FARTHEST = 20
 """Stores that a load looks through."""
 
 
@@ -51,11 +51,11 @@ def _load(node: Value, walk: Rewriter) -> Answer:
             return None if found is None else walk.number(found, node)
         if array.op is not update and array.op is not index_add:
             return None
-        stored, there = array.inputs[1], array.params["path"]
-        if array.op is update and same(walk.integers, path, there):
-            return None if gathers_in(path) else _stored(node, stored, walk)
+        there = array.params["path"]
         other = _index(there)
         if index is None or other is None or not apart(walk.integers, index, other):
+            if array.op is update and same(walk.integers, path, there) and not gathers_in(path):
+                return _stored(node, array.inputs[1], walk)
             return None
         array = array.inputs[0]
     return None

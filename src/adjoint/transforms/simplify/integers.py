@@ -73,8 +73,10 @@ class Integers:
     def sign(self, x: Any, y: Any = 0) -> str | None:
         """Return what is proved of the sign of x − y (`known_sign`)."""
         n = difference(self.of(x), self.of(y))
+        if type(n) is int:
+            return ">0" if n > 0 else "<0" if n else "==0"
         found = known_sign(n)
-        if found is None and isinstance(n, Dim):
+        if found is None:
             for fact in self.facts:
                 if known_sign(difference(n, fact)) == ">0":
                     return ">0"

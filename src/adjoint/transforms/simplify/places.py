@@ -19,14 +19,14 @@ def same(integers: Integers, a: Any, b: Any) -> bool:
     """Tell whether two paths, indices or entries of them are known to be the same."""
     if a is b:
         return True
-    if isinstance(a, tuple) and isinstance(b, tuple):
-        return len(a) == len(b) and all([same(integers, x, y) for x, y in zip(a, b, strict=True)])
-    if isinstance(a, slice) and isinstance(b, slice):
-        return (
-            same(integers, a.start, b.start)
-            and same(integers, a.stop, b.stop)
-            and same(integers, a.step, b.step)
-        )
+    kind = type(a)
+    if kind is int and type(b) is int:
+        return a == b
+    if kind is tuple and type(b) is tuple:
+        return len(a) == len(b) and all(same(integers, x, y) for x, y in zip(a, b, strict=True))
+    if kind is slice and type(b) is slice:
+        parts = (a.start, b.start), (a.stop, b.stop), (a.step, b.step)
+        return all(same(integers, x, y) for x, y in parts)
     if _is_number(a) and _is_number(b):
         return integers.of(a) == integers.of(b)
     return type(a) is str and a == b
@@ -36,6 +36,10 @@ def apart(integers: Integers, a: Any, b: Any) -> bool:
     """Tell whether two indices are known to name no element in common."""
     a, b = (i if isinstance(i, tuple) else (i,) for i in (a, b))
     for x, y in zip(a, b, strict=False):
+        if type(x) is int and type(y) is int:
+            if x != y and (x < 0) == (y < 0):
+                return True
+            continue
         if not _is_number(x) or not _is_number(y):
             # What an entry that is no number takes of the axes is not looked into.
             if _is_whole(x) and _is_whole(y):

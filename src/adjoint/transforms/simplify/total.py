@@ -2,7 +2,7 @@
 
 An operation may fail for the values of its operands (a singular matrix, an index out of bounds, a
 Python division by zero), or for shapes that fit only when the program runs. What is not known here
-to be total is taken to be able to fail. A division by zero in NumPy is a warning, and no error.
+to be total is taken to be able to fail. A warning of NumPy's is no failure.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from adjoint.ir.agreement import is_integer
 from adjoint.ir.dims import least
 from adjoint.ir.graph import Value
 from adjoint.ir.types import Type
@@ -69,14 +70,25 @@ def is_total(node: Value, integers: Integers) -> bool:
     if op in _EXTREMA:
         return all([(n is not None and (least(n) or 0) > 0) for n in node.inputs[0].shape])
     if op in _QUOTIENTS:
-        divisor = number_of(node.inputs[1])
-        if divisor is None or divisor == 0:
-            return not all(map(_is_python, node.inputs)) and _shapes_fit(node)
-        return _shapes_fit(node)
+        return _may_divide(node, integers) and _shapes_fit(node)
     if op is ew.power:
         return node.dtype.kind in "fc" and not _is_python(node) and _shapes_fit(node)
     elementwise = isinstance(op.fn, np.ufunc) and op.fn.signature is None
     return (elementwise or op in _SHAPES_ALONE) and _shapes_fit(node)
+
+
+def _may_divide(node: Value, integers: Integers) -> bool:
+    """Tell whether a division cannot fail, nor warn because an integer is zero.
+
+    A loop over ``range(n)`` that divides by n does not run if n is 0.
+    """
+    divisor = node.inputs[1]
+    number = number_of(divisor)
+    if number is not None:
+        return number != 0
+    if is_integer(divisor.type):
+        return integers.sign(divisor) in ("<0", ">0")
+    return not all(map(_is_python, node.inputs))
 
 
 def _is_python(v: Value) -> bool:
