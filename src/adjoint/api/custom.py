@@ -22,8 +22,10 @@ from adjoint.frontend import resolve
 from adjoint.frontend.hooks import resolve_staged
 from adjoint.ir import Node
 from adjoint.ir.build import staging
+from adjoint.ir.dims import difference, known_sign, texts
 from adjoint.ops.registry import Op
 from adjoint.rules.derive import Rule
+from adjoint.staged.values import require_equal
 
 __all__ = ["CustomFunction", "custom_jvp", "custom_vjp", "node_of_call", "stop_gradient"]
 
@@ -129,13 +131,28 @@ def matching_leaves(bars: Any, arguments: list[Any], name: str, what: str) -> li
                 f"structure {spec}"
             )
         for g, w in zip(got, wanted, strict=True):
-            if np.shape(plain(g)) != np.shape(plain(w)):
+            have, want = np.shape(plain(g)), np.shape(plain(w))
+            if not agree(have, want):
+                have, want = texts(have, want)
                 raise RuleError(
-                    f"{what} of {name} returned shape {np.shape(plain(g))} for an argument of "
-                    f"shape {np.shape(plain(w))}"
+                    f"{what} of {name} returned shape {have} for an argument of shape {want}"
                 )
             leaves.append(g.copy() if type(g) is np.ndarray else _as_array(g))
     return leaves
+
+
+def agree(have: tuple[Any, ...], want: tuple[Any, ...]) -> bool:
+    """Tell whether two shapes are equal; staged lengths may still be checked by the program."""
+    if have == want:
+        return True
+    if len(have) != len(want):
+        return False
+    for n, m in zip(have, want, strict=True):
+        if known_sign(difference(n, m)) in ("<0", ">0"):
+            return False
+        if n != m:
+            require_equal(n, m)
+    return True
 
 
 def _as_array(g: Any) -> Any:
@@ -247,9 +264,8 @@ class CustomFunction:
             ]
             # The rule may work in place on what it is given.
             filled = [_handed(t) for t in filled]
-            pair = resolve(self.jvp)(
-                *constants, tuple(primals), tuple(tree.unflatten(spec, filled))
-            )
+            given = tree.map_leaves(_handed, tuple(primals))
+            pair = resolve(self.jvp)(*constants, given, tuple(tree.unflatten(spec, filled)))
             if not isinstance(pair, tuple) or len(pair) != 2:
                 raise RuleError(
                     f"the jvp of {name_of(self)} must return a pair (result, tangent), but it "
@@ -269,8 +285,9 @@ class CustomFunction:
 
     def _pull(self, constants: tuple, primals: Any, residuals: Any, out_spec: Any) -> Callable:
         def pull(cts: Any, node: Node) -> list[Any]:
-            cts = [_handed(ct) for ct in cts]  # which the rule may work on in place
-            bars = resolve(self.bwd)(*constants, residuals, tree.unflatten(out_spec, cts))
+            # The rule may work in place on what it is given.
+            cts, kept = [_handed(ct) for ct in cts], tree.map_leaves(_handed, residuals)
+            bars = resolve(self.bwd)(*constants, kept, tree.unflatten(out_spec, cts))
             return matching_leaves(bars, primals, name_of(self), "the bwd")
 
         return pull

@@ -13,8 +13,8 @@ from adjoint.api.staged_tracing import StagedCall, zero_of
 from adjoint.api.tracing import name_of
 from adjoint.errors import RuleError, TracingError
 from adjoint.frontend.hooks import resolve_staged
-from adjoint.ir.agreement import contradicts
 from adjoint.ir.build import Builder, innermost, users_place
+from adjoint.ir.dims import texts
 from adjoint.ir.edit import Copier, exported
 from adjoint.ir.graph import Value
 from adjoint.ir.types import Type
@@ -22,7 +22,7 @@ from adjoint.ops import control
 from adjoint.ops import elementwise as ew
 from adjoint.ops.structural import broadcast_to, cast
 from adjoint.staged.scopes import ABSENT, Cell, Entry, Field
-from adjoint.staged.values import Staged, emit, lift, param, value_of, wrap
+from adjoint.staged.values import Staged, emit, lift, param, shape_of, value_of, wrap
 from adjoint.staging.session import session
 from adjoint.staging.stage import Output
 
@@ -211,12 +211,11 @@ class _Rule:
         pushed = []
         for dot, type in zip(found, types, strict=False):
             dot = lift(dot)
-            if len(dot.shape) != len(type.shape) or contradicts(
-                Type(type.dtype, type.shape), Type(type.dtype, value_of(dot).shape)
-            ):
+            if not _agree(dot.shape, type):
+                have, want = texts(dot.shape, type.shape)
                 raise RuleError(
-                    f"the jvp of {self.name} returned a tangent of shape {_text(dot.shape)} for a "
-                    f"result of shape {_text(type.shape)}"
+                    f"the jvp of {self.name} returned a tangent of shape {have} for a result of "
+                    f"shape {want}"
                 )
             pushed.append(dot if type.dtype.kind in "fc" else None)
         return pushed
@@ -264,10 +263,12 @@ def _no_tangent(x: Any) -> Any:
     return np.zeros(np.shape(x))[()] if isinstance(x, (int, float, complex, np.ndarray)) else None
 
 
-def _text(shape: Any) -> str:
-    from adjoint.ir.dims import texts
+def _agree(shape: Any, type: Type) -> bool:
+    """Tell whether a shape is that of a type, as far as that one is known."""
+    from adjoint.api.custom import agree
 
-    return texts(tuple(shape))[0]
+    wanted = [n if m is None else m for n, m in zip(shape, type.shape, strict=False)]
+    return len(shape) == len(type.shape) and agree(tuple(shape), tuple(wanted))
 
 
 def _fitted(x: Any, type: Type, name: str) -> Value:
@@ -277,7 +278,7 @@ def _fitted(x: Any, type: Type, name: str) -> Value:
     if (
         not isinstance(have, Type)
         or have.dtype.kind not in _FITS[type.dtype.kind]
-        or contradicts(Type(type.dtype, type.shape), Type(type.dtype, have.shape))
+        or not _agree(shape_of(value), type)
     ):
         raise RuleError(
             f"the fwd of {name} returned a result of type {have}, but the function one of type "

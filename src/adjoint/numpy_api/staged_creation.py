@@ -18,6 +18,7 @@ from adjoint.ops import creation as cr
 from adjoint.ops.registry import FUNCTIONS, Traced
 from adjoint.ops.structural import broadcast_to, cast, copy, stack
 from adjoint.staged import Staged, emit, lift
+from adjoint.staging.maps import stacked
 
 __all__ = ["MAKERS", "STAGED", "adopted", "filled"]
 
@@ -212,6 +213,7 @@ def _making(fn: Any) -> Callable[..., Any]:
     """Return ``fn`` for rewritten staged code: the arrays that it makes can be stored to."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
+        args, kwargs = stacked(args), stacked(kwargs)
         if any_staged(args) or any_staged(kwargs):
             return call_function(fn, args, kwargs) if fn in FUNCTIONS else _ours(fn, args, kwargs)
         if any_active(args) or any_active(kwargs):

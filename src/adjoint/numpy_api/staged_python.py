@@ -26,6 +26,8 @@ from adjoint.ops.plain import ufunc_op
 from adjoint.ops.structural import cast
 from adjoint.staged import emit
 from adjoint.staged.integers import compare
+from adjoint.staging.items import Items
+from adjoint.staging.maps import StagedList
 
 __all__: list[str] = []
 
@@ -165,8 +167,8 @@ def _extremum(fn: Any, symbol: str, position: Function) -> Function:
     return extremum
 
 
-STAGED[min] = _extremum(min, "<", lambda x: np.argmin(x))
-STAGED[max] = _extremum(max, ">", lambda x: np.argmax(x))
+STAGED[min] = _extremum(min, "<", np.argmin)
+STAGED[max] = _extremum(max, ">", np.argmax)
 
 
 # -- sums, tests, orders ---------------------------------------------------------------------------

@@ -18,12 +18,16 @@ import numpy as np
 from adjoint.errors import UndefinedDerivativeError
 from adjoint.ops import elementwise as ew
 from adjoint.ops import linalg as la
+from adjoint.ops import structural as st
+from adjoint.ops.creation import arange
+from adjoint.rules.checks import may_exceed, none_of, required
 from adjoint.rules.cotangents import Undefined
 from adjoint.rules.derive import general
 from adjoint.rules.matrices import (
     adjoint,
     columns,
     diagonal,
+    distinct,
     hermitian_part,
     is_absent,
     on_diagonal,
@@ -38,8 +42,10 @@ from adjoint.rules.matrices import (
 
 def _half_lower(x: Any) -> Any:
     """Return the lower triangle with the diagonal halved."""
-    n = x.shape[-1]
-    return x * (np.tril(np.ones((n, n)), -1) + 0.5 * np.eye(n)).astype(x.real.dtype)
+    columns = arange(x.shape[-1])
+    rows = columns[:, None]
+    weight = 0.5 * np.greater(rows, columns) + 0.5 * np.greater_equal(rows, columns)
+    return x * st.cast(weight, dtype=x.real.dtype)
 
 
 def _cholesky_jvp(x_dot: Any, out: Any) -> Any:
@@ -81,13 +87,13 @@ def _complement_vjp(ct: Any, q: Any, out: Any) -> Any:
     turn = transposed(out) @ ct
     skew = turn - adjoint(turn)
     size = np.finfo(skew.dtype).eps ** 0.5 * la.norm(ct)
-    if np.any(np.abs(skew) > size):
-        raise UndefinedDerivativeError(
-            "the last columns of an orthogonal factor (u or vh of np.linalg.svd with "
-            "full_matrices=True, q of np.linalg.qr with mode='complete') complete a basis in a way "
-            "that is not unique, and the result depends on more than the space they span. Use "
-            "full_matrices=False or mode='reduced'."
-        )
+    error = UndefinedDerivativeError(
+        "the last columns of an orthogonal factor (u or vh of np.linalg.svd with "
+        "full_matrices=True, q of np.linalg.qr with mode='complete') complete a basis in a way "
+        "that is not unique, and the result depends on more than the space they span. Use "
+        "full_matrices=False or mode='reduced'."
+    )
+    ct = required(ct, none_of(np.abs(skew) > size), error)
     return -(out.conj() @ (adjoint(ct) @ q.conj()))
 
 
@@ -100,31 +106,20 @@ general(
 # -- singular values -------------------------------------------------------------------------------
 
 
-class _Gaps:
-    """1/(s_j² − s_i²) and 1/s of singular values; ``error`` if vectors have no derivative."""
-
-    def __init__(self, s: Any, shape: tuple[int, ...], is_complex: bool) -> None:
-        k = s.shape[-1]
-        scale = 16 * max(*shape[-2:], 1) * np.finfo(s.dtype).eps * s[..., :1]
-        gap = s[..., None, :] - s[..., :, None]
-        same = np.abs(gap) <= scale[..., None]
-        product = gap * (s[..., None, :] + s[..., :, None])
-        self.pairs = ew.where(same, 0, 1 / ew.where(same, 1, product))
-        zero = np.less_equal(s, scale)
-        self.reciprocal = ew.where(zero, 0, 1 / ew.where(zero, 1, s))
-        self.error = None
-        if np.any(same & ~np.eye(k, dtype=bool)):
-            self.error = UndefinedDerivativeError(
-                "singular vectors have no derivative where singular values are repeated (to "
-                "rounding). The singular values alone do (np.linalg.svd(x, compute_uv=False)), and "
-                "so do np.linalg.pinv, np.linalg.matrix_norm and np.linalg.det of the same matrix."
-            )
-        elif np.any(zero) and (shape[-1] != shape[-2] or is_complex):
-            self.error = UndefinedDerivativeError(
-                "singular vectors of a rectangular (or complex) matrix have no derivative where a "
-                "singular value is zero (to rounding). The singular values alone do "
-                "(np.linalg.svd(x, compute_uv=False)), and so does np.linalg.pinv."
-            )
+def _reciprocals(s: Any, shape: tuple[Any, ...], is_complex: bool) -> tuple[Any, Any]:
+    """Return 1/(s_j² − s_i²) and 1/s of singular values whose vectors have a derivative."""
+    longest = 1.0 * shape[-2] if shape[-2] == shape[-1] else np.maximum(*shape[-2:])
+    scale = 16 * np.maximum(longest, 1) * np.finfo(s.dtype).eps * s[..., :1]
+    gap = s[..., None, :] - s[..., :, None]
+    same = np.abs(gap) <= scale[..., None]
+    product = gap * (s[..., None, :] + s[..., :, None])
+    pairs = ew.where(same, 0, 1 / ew.where(same, 1, product))
+    pairs = required(pairs, distinct(same), _repeated())
+    zero = np.less_equal(s, scale)
+    reciprocal = ew.where(zero, 0, 1 / ew.where(zero, 1, s))
+    if is_complex:
+        pass
+    return pairs, reciprocal
 
 
 def _svd_jvp(x_dot: Any, x_type: Any, out: Any) -> Any:

@@ -6,15 +6,20 @@ from typing import Any
 
 import numpy as np
 
+from adjoint.ir.graph import Value
 from adjoint.ops import elementwise as ew
 from adjoint.ops import linalg as la
 from adjoint.ops import structural as st
-from adjoint.ops.creation import arange
+from adjoint.ops.control import constant
+from adjoint.ops.creation import arange, eye
+from adjoint.rules.checks import none_of
+from adjoint.staged.values import Staged, current
 
 __all__ = [
     "adjoint",
     "columns",
     "diagonal",
+    "distinct",
     "hermitian_part",
     "is_absent",
     "on_diagonal",
@@ -50,13 +55,14 @@ def real_part(x: Any) -> Any:
 
 def diagonal(x: Any) -> Any:
     """Return the diagonals of a stack of matrices."""
-    k = np.arange(min(x.shape[-2:]))
+    m, n = x.shape[-2:]
+    k = arange(m if m == n else min(m, n))
     return x[..., k, k]
 
 
 def on_diagonal(d: Any) -> Any:
     """Return the diagonal matrices of a stack of vectors."""
-    return d[..., None] * np.eye(d.shape[-1], dtype=d.real.dtype)
+    return d[..., None] * eye(d.shape[-1], dtype=d.real.dtype)
 
 
 def columns(d: Any) -> Any:
@@ -81,7 +87,7 @@ def strictly_lower(x: Any) -> Any:
     return triangle(x, True, 1)
 
 
-def reciprocal_gaps(w: Any) -> tuple[Any, np.ndarray]:
+def reciprocal_gaps(w: Any) -> tuple[Any, Any]:
     """Return the matrix 1/(w_j − w_i), 0 where they are equal, and where they are.
 
     Equal is what differs by rounding: by less than 16 n units in the last place of the largest.
@@ -93,10 +99,22 @@ def reciprocal_gaps(w: Any) -> tuple[Any, np.ndarray]:
     return ew.where(same, 0, 1 / ew.where(same, 1, gap)), same
 
 
+def distinct(same: Any) -> Any:
+    """Return whether no two are the same, by the matrix that tells which are."""
+    return none_of(same & ~eye(same.shape[-1], dtype=bool))
+
+
 def is_absent(ct: Any) -> bool:
     """Tell whether a result of an operation with several was not used at all.
 
     The walk then gives zeros that take no memory, which differ in that from a cotangent that
     happens to vanish.
     """
+    if isinstance(ct, Staged):
+        value = current(ct)
+        return value.op is st.broadcast_to and _is_zero(value.inputs[0])
     return type(ct) is np.ndarray and ct.size > 0 and not any(ct.strides) and not ct.flat[0]
+
+
+def _is_zero(value: Value) -> bool:
+    return value.op is constant and value.shape == () and not value.params["value"]

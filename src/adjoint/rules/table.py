@@ -1,6 +1,7 @@
 """All rows of the derivative table. Importing this module gives every operation its rule."""
 
 from adjoint.rules import (
+    checks,
     complex,
     elementwise,
     external,
@@ -18,6 +19,7 @@ from adjoint.rules import (
 )
 
 __all__ = [
+    "checks",
     "complex",
     "elementwise",
     "external",

@@ -137,7 +137,16 @@ class Carry:
                 after = place.location.get()
                 after = UNBOUND if after is ABSENT else after
             self.after[key] = after
-            if self._compare(key, place, after):
+        # The memory of what is bound anew goes with it: two arrays may be swapped.
+        self.moving = {
+            id(root_of(leaf))
+            for key, after in self.after.items()
+            if after is not self.bound[key] and not isinstance(self.before[key], Pending)
+            for leaf in tree.flatten(self.before[key])[0]
+            if _is_array(leaf)
+        }
+        for key, place in self.places.items():
+            if self._compare(key, place, self.after[key]):
                 again = True
         # What a place may share with is to be known from the beginning of a pass.
         return again or any(key not in known for key in self.shared)
@@ -191,6 +200,8 @@ class Carry:
         """Note the arrays from outside of the loop that a pass leaves in a place."""
         for old, new in zip(bound, after, strict=False):
             if not _is_array(new) or new is old or self.around is None:
+                continue
+            if id(root_of(new)) in self.moving:
                 continue
             if self.around.sees(root_of(new)._value) or id(root_of(new)) in self.outer_roots():
                 self.shared.setdefault(key, []).append(new)

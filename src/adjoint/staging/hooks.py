@@ -342,7 +342,7 @@ def comprehension(
     """``[make(x) for x in iterable if keep(x)]``, and of the other kinds."""
     found = as_items(iterable)
     if found is not None and not isinstance(found.length, int):
-        return abstract_list(found, make, keep)
+        return abstract_list(kind, found, make, keep)
     source = seen(iterable) if found is None else found
     if kind == "generator":
         return (make(x) for x in source if keep is None or test(keep(x)))
@@ -352,12 +352,18 @@ def comprehension(
     return dict(made) if kind == "dict" else made
 
 
-def abstract_list(found: Items, make: Callable[[Any], Any], keep: Any) -> Any:
+def abstract_list(kind: str, found: Items, make: Callable[[Any], Any], keep: Any) -> Any:
     """Return the items of a comprehension whose number is known at run time only."""
     if keep is not None:
         raise CannotStage(
             "a comprehension with a condition runs over something whose length is known at run "
             "time only: how many items it has cannot be known. Use a boolean mask.",
+            found.length,
+        )
+    if kind in ("set", "dict"):
+        raise CannotStage(
+            f"a {kind} is made by a comprehension over something whose length is known at run time "
+            "only; make a list or an array",
             found.length,
         )
     from adjoint.staging.maps import mapped
