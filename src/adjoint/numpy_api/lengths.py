@@ -15,6 +15,7 @@ from adjoint.ops.creation import arange
 from adjoint.ops.registry import Traced
 from adjoint.ops.structural import broadcast_to
 from adjoint.staged import emit, lift
+from adjoint.staged.lengths import greatest
 
 __all__ = [
     "as_length", "as_shape", "at_least", "broadcast_shapes", "greatest", "least", "places",
@@ -69,13 +70,6 @@ def least(m: Any, n: Any) -> Any:
 
 
 _NOT_NEGATIVE = frozenset({"==0", ">0", ">=0"})
-
-
-def greatest(m: Any, n: Any) -> Any:
-    """Return max(m, n) of two lengths."""
-    if isinstance(m, Dim) or isinstance(n, Dim):
-        return m if m == n else emit(ew.maximum, (m, n), None, max)
-    return max(m, n)
 
 
 def require(condition: Any, error: type[Exception], message: str) -> None:

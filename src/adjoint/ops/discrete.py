@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "column_order", "deletion", "insertion", "leaders", "occurrences", "order_of", "ranked",
+    "column_order", "deletion", "insertion", "is_singular", "leaders", "occurrences", "order_of", "ranked",
     "rest_of_qr", "rest_of_svd", "row_order", "turns", "ufunc_method",
 ]  # fmt: skip
 
@@ -130,6 +130,15 @@ def rest_of_svd(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     u, s, vh = np.linalg.svd(x)
     k = s.shape[-1]
     return u[..., k:], np.swapaxes(vh[..., k:, :], -1, -2).conj()
+
+
+def is_singular(x: np.ndarray) -> bool:
+    """Tell whether a matrix, or one of a stack, has no LU factorisation that solves with it."""
+    try:
+        np.linalg.inv(x)
+    except np.linalg.LinAlgError:
+        return True
+    return False
 
 
 def ufunc_method(name: str, method: str, *args: Any, **kwargs: Any) -> Any:

@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.ir.dims import Dim
 from adjoint.ops import control
 from adjoint.ops.plain import function_op
 from adjoint.rules.derive import linear
 from adjoint.staged.values import Staged
 
-__all__ = ["decided", "may_exceed", "none_of", "required"]
+__all__ = ["decided", "none_of", "required"]
 
 
 def required(x: Any, condition: Any, error: Exception) -> Any:
@@ -42,12 +41,6 @@ def decided(fn: Callable[..., Any], *args: Any) -> Any:
         if isinstance(x, Staged):
             return x._record(function_op(fn), (), {"args": args, "kwargs": {}})
     return fn(*args)
-
-
-def may_exceed(m: Any, n: Any) -> bool:
-    """Tell whether a length may be greater than another; of staged ones that may not be known."""
-    exceeds = m > n
-    return True if isinstance(exceeds, (Staged, Dim)) else bool(exceeds)
 
 
 def _checked_transpose(ct: Any, condition: Any, error: Any, args: tuple[Any, ...]) -> Any:

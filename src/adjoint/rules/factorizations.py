@@ -20,7 +20,7 @@ from adjoint.ops import elementwise as ew
 from adjoint.ops import linalg as la
 from adjoint.ops import structural as st
 from adjoint.ops.creation import arange
-from adjoint.rules.checks import may_exceed, none_of, required
+from adjoint.rules.checks import none_of, required
 from adjoint.rules.cotangents import Undefined
 from adjoint.rules.derive import general
 from adjoint.rules.matrices import (
@@ -36,6 +36,7 @@ from adjoint.rules.matrices import (
     strictly_lower,
     transposed,
 )
+from adjoint.staged.lengths import greatest, may_exceed
 
 # -- Cholesky --------------------------------------------------------------------------------------
 
@@ -106,20 +107,34 @@ general(
 # -- singular values -------------------------------------------------------------------------------
 
 
+def _repeated() -> UndefinedDerivativeError:
+    return UndefinedDerivativeError(
+        "singular vectors have no derivative where singular values are repeated (to rounding). The "
+        "singular values alone do (np.linalg.svd(x, compute_uv=False)), and so do np.linalg.pinv, "
+        "np.linalg.matrix_norm and np.linalg.det of the same matrix."
+    )
+
+
+def _vanishing() -> UndefinedDerivativeError:
+    return UndefinedDerivativeError(
+        "singular vectors of a rectangular (or complex) matrix have no derivative where a singular "
+        "value is zero (to rounding). The singular values alone do (np.linalg.svd(x, "
+        "compute_uv=False)), and so does np.linalg.pinv."
+    )
+
+
 def _reciprocals(s: Any, shape: tuple[Any, ...], is_complex: bool) -> tuple[Any, Any]:
-    """Return 1/(s_j² − s_i²) and 1/s of singular values whose vectors have a derivative."""
-    longest = 1.0 * shape[-2] if shape[-2] == shape[-1] else np.maximum(*shape[-2:])
-    scale = 16 * np.maximum(longest, 1) * np.finfo(s.dtype).eps * s[..., :1]
+    """Return 1/(s_j² − s_i²) and 1/s, if the singular vectors have a derivative."""
+    m, n = shape[-2:]
+    scale = 16 * greatest(m, n) * np.finfo(s.dtype).eps * s[..., :1]
     gap = s[..., None, :] - s[..., :, None]
     same = np.abs(gap) <= scale[..., None]
     product = gap * (s[..., None, :] + s[..., :, None])
     pairs = ew.where(same, 0, 1 / ew.where(same, 1, product))
-    pairs = required(pairs, distinct(same), _repeated())
     zero = np.less_equal(s, scale)
     reciprocal = ew.where(zero, 0, 1 / ew.where(zero, 1, s))
-    if is_complex:
-        pass
-    return pairs, reciprocal
+    regular = none_of(zero) if is_complex else np.logical_or(none_of(zero), np.equal(m, n))
+    return required(pairs, distinct(same), _repeated()), required(reciprocal, regular, _vanishing())
 
 
 def _svd_jvp(x_dot: Any, x_type: Any, out: Any) -> Any:
@@ -128,23 +143,24 @@ def _svd_jvp(x_dot: Any, x_type: Any, out: Any) -> Any:
     uh, v = adjoint(u), adjoint(vh)
     p = uh @ x_dot @ v
     s_dot = real_part(diagonal(p))
-    gaps = _Gaps(s, x_type.shape, p.dtype.kind == "c")
-    if gaps.error is not None:
-        missing = Undefined(gaps.error)
+    try:
+        pairs, reciprocal = _reciprocals(s, x_type.shape, p.dtype.kind == "c")
+    except UndefinedDerivativeError as error:
+        missing = Undefined(error)
         return missing, s_dot, missing
     ps, sp = p * columns(s), rows(s) * p
-    turn_u = gaps.pairs * (ps + adjoint(ps))
-    turn_v = gaps.pairs * (sp + adjoint(sp))
+    turn_u = pairs * (ps + adjoint(ps))
+    turn_v = pairs * (sp + adjoint(sp))
     if p.dtype.kind == "c":
-        phase = on_diagonal(0.5j * ew.imag(diagonal(p)) * gaps.reciprocal)
+        phase = on_diagonal(0.5j * ew.imag(diagonal(p)) * reciprocal)
         turn_u, turn_v = turn_u + phase, turn_v - phase
     u_dot, vh_dot = u @ turn_u, -(turn_v @ vh)
-    if m > n:
+    if may_exceed(m, n):
         outside = x_dot @ v
-        u_dot = u_dot + (outside - u @ p) * columns(gaps.reciprocal)
-    elif n > m:
+        u_dot = u_dot + (outside - u @ p) * columns(reciprocal)
+    if may_exceed(n, m):
         outside = uh @ x_dot
-        vh_dot = vh_dot + rows(gaps.reciprocal) * (outside - p @ vh)
+        vh_dot = vh_dot + rows(reciprocal) * (outside - p @ vh)
     return u_dot, s_dot, vh_dot
 
 
@@ -155,21 +171,19 @@ def _svd_vjp(ct: Any, x_type: Any, out: Any) -> Any:
     vc = vh.conj()
     if is_absent(u_bar) and is_absent(vh_bar):
         return (u.conj() * columns(s_bar)) @ vc
-    gaps = _Gaps(s, x_type.shape, u.dtype.kind == "c")
-    if gaps.error is not None:
-        raise gaps.error
+    pairs, reciprocal = _reciprocals(s, x_type.shape, u.dtype.kind == "c")
     ut, vt = transposed(u), transposed(vh)
     gu, gv = ut @ u_bar, -(vh_bar @ vt)
-    fu, fv = gaps.pairs * gu, gaps.pairs * gv
+    fu, fv = pairs * gu, pairs * gv
     p = fu * columns(s) + adjoint(rows(s) * fu) + rows(s) * fv + adjoint(fv * columns(s))
     p = p + on_diagonal(s_bar)
     if p.dtype.kind == "c":
-        p = p + on_diagonal(0.5j * ew.imag(diagonal(gu - gv)) * gaps.reciprocal)
+        p = p + on_diagonal(0.5j * ew.imag(diagonal(gu - gv)) * reciprocal)
     x_bar = u.conj() @ p @ vc
-    if m > n:
-        x_bar = x_bar + ((u_bar - u.conj() @ gu) * columns(gaps.reciprocal)) @ vc
-    elif n > m:
-        x_bar = x_bar + u.conj() @ (rows(gaps.reciprocal) * (vh_bar + gv @ vc))
+    if may_exceed(m, n):
+        x_bar = x_bar + ((u_bar - u.conj() @ gu) * columns(reciprocal)) @ vc
+    if may_exceed(n, m):
+        x_bar = x_bar + u.conj() @ (rows(reciprocal) * (vh_bar + gv @ vc))
     return x_bar
 
 

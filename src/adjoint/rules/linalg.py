@@ -14,6 +14,7 @@ from adjoint.errors import UndefinedDerivativeError
 from adjoint.ops import elementwise as ew
 from adjoint.ops import linalg as la
 from adjoint.ops import structural as st
+from adjoint.rules.checks import none_of, required
 from adjoint.rules.derive import general, linear, multilinear
 from adjoint.rules.matrices import adjoint, real_part, transposed, triangle
 
@@ -151,11 +152,11 @@ def _third_derivative(x_dot: Any, e_dot: Any, x: Any, e: Any) -> Any:
     linear_part = None if e_dot is None else la.adjugate_derivative(x, e_dot)
     if x_dot is None:
         return linear_part
-    if np.any(np.linalg.matrix_rank(x) < x.shape[-1]):
-        raise UndefinedDerivativeError(
-            "third and higher derivatives of det are computed with the inverse, and the matrix is "
-            "singular; its first two derivatives are there"
-        )
+    error = UndefinedDerivativeError(
+        "third and higher derivatives of det are computed with the inverse, and the matrix is "
+        "singular; its first two derivatives are there"
+    )
+    x = required(x, none_of(np.linalg.matrix_rank(x) < x.shape[-1]), error)
     b = la.inv(x)
     h = b @ x_dot
     f = b @ e
@@ -169,11 +170,11 @@ def _third_derivative(x_dot: Any, e_dot: Any, x: Any, e: Any) -> Any:
 
 def _slogdet_jvp(x_dot: Any, x: Any, out: Any) -> Any:
     sign = out[0]
-    if np.any(np.equal(sign, 0)):
-        raise UndefinedDerivativeError(
-            "slogdet of a singular matrix: log|det| = -inf has no derivative; that of "
-            "np.linalg.det is there"
-        )
+    error = UndefinedDerivativeError(
+        "slogdet of a singular matrix: log|det| = -inf has no derivative; that of np.linalg.det is "
+        "there"
+    )
+    x = required(x, none_of(np.equal(sign, 0)), error)
     z = _trace_of_product(la.inv(x), x_dot)[..., 0, 0]
     if x.dtype.kind != "c":
         return None, z

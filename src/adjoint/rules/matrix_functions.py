@@ -28,11 +28,16 @@ _NOT_AT_SINGULAR = ("sqrtm", "logm", "signm", "fractional_matrix_power")
 
 def _frechet(x: Any, e: Any, name: str, power: Any) -> Any:
     n = x.shape[-1]
-    if name in _NOT_AT_SINGULAR and np.any(np.linalg.matrix_rank(x) < n):
-        raise _undefined(name)
-    size = 1.0
+    if name in _NOT_AT_SINGULAR:
+        x = required(x, none_of(np.linalg.matrix_rank(x) < n), _undefined(name))
+    size: Any = 1.0
+    # The derivative is linear in e; near the size of x it is computed best.
+    if isinstance(e, Staged):
+        largest = np.max(np.abs(ew.stop_gradient(e)), initial=0)
+        usable = np.logical_and(np.isfinite(largest), np.greater(largest, 0))
+        size = ew.where(usable, largest, 1.0)
+        return ew.where(usable, _frechet_of(x, ew.where(usable, e, 0) / size, name, power) * size, e)
     if not isinstance(e, Traced):
-        # The derivative is linear in e; near the size of x it is computed best.
         largest = float(np.max(np.abs(e), initial=0))
         if largest == 0 or not np.isfinite(largest):
             return e
@@ -41,7 +46,7 @@ def _frechet(x: Any, e: Any, name: str, power: Any) -> Any:
     if size != 1.0:
         scaled = scaled / size
     top = st.concatenate(x, scaled, axis=-1)
-    bottom = st.concatenate(np.zeros(x.shape, x.dtype), x, axis=-1)
+    bottom = st.concatenate(zeros_like(x), x, axis=-1)
     params: dict[str, Any] = {"name": name} if power is None else {"name": name, "power": power}
     part = mf.matrix_function(st.concatenate(top, bottom, axis=-2), **params)[..., :n, n:]
     if not np.all(np.isfinite(part)):

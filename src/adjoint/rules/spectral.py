@@ -15,12 +15,16 @@ from adjoint.errors import UndefinedDerivativeError
 from adjoint.ops import elementwise as ew
 from adjoint.ops import linalg as la
 from adjoint.ops import structural as st
+from adjoint.ops.creation import arange, eye
+from adjoint.ops.discrete import is_singular
+from adjoint.rules.checks import decided, none_of, required
 from adjoint.rules.cotangents import Undefined
 from adjoint.rules.derive import general
 from adjoint.rules.matrices import (
     adjoint,
     columns,
     diagonal,
+    distinct,
     hermitian_part,
     is_absent,
     on_diagonal,
@@ -28,6 +32,7 @@ from adjoint.rules.matrices import (
     reciprocal_gaps,
     transposed,
 )
+from adjoint.staged.values import Staged
 
 
 def _error() -> UndefinedDerivativeError:
@@ -43,8 +48,10 @@ def _error() -> UndefinedDerivativeError:
     )
 
 
-def _repeated(same: np.ndarray) -> bool:
-    return bool(np.any(same & ~np.eye(same.shape[-1], dtype=bool)))
+def _gaps(w: Any, error: UndefinedDerivativeError) -> Any:
+    """Return 1/(w_j − w_i), 0 on the diagonal, of eigenvalues that are all different."""
+    gaps, same = reciprocal_gaps(w)
+    return required(gaps, distinct(same), error)
 
 
 def _eigh_jvp(x_dot: Any, x: Any, out: Any) -> Any:
@@ -52,9 +59,10 @@ def _eigh_jvp(x_dot: Any, x: Any, out: Any) -> Any:
     w, v = out
     e = adjoint(v) @ hermitian_part(x_dot) @ v
     w_dot = real_part(diagonal(e))
-    gaps, same = reciprocal_gaps(w)
-    if _repeated(same):
-        return w_dot, Undefined(_error())
+    try:
+        gaps = _gaps(w, _error())
+    except UndefinedDerivativeError as error:
+        return w_dot, Undefined(error)
     return w_dot, v @ (gaps * e)
 
 
@@ -64,10 +72,7 @@ def _eigh_vjp(ct: Any, out: Any) -> Any:
     vc, vt = v.conj(), transposed(v)
     if is_absent(v_bar):
         return hermitian_part((vc * columns(w_bar)) @ vt)
-    gaps, same = reciprocal_gaps(w)
-    if _repeated(same):
-        raise _error()
-    e_bar = gaps * (vt @ v_bar) + on_diagonal(w_bar)
+    e_bar = _gaps(w, _error()) * (vt @ v_bar) + on_diagonal(w_bar)
     return hermitian_part(vc @ e_bar @ vt)
 
 
@@ -77,19 +82,22 @@ general(la.eigh, jvp=_eigh_jvp, vjp=_eigh_vjp)
 
 
 def _subset(x: Any, first: int, count: int, lower: Any) -> Any:
-    """Return all eigenvectors, 1/(w_j − w_i) for chosen j, and whether a chosen w is repeated."""
+    """Return all eigenvectors, and 1/(w_j − w_i) for chosen j, which must not be repeated."""
     w, v = la.eigh(x, lower=lower is not False)
     gaps, same = reciprocal_gaps(w)
     chosen = slice(first, first + count)
-    same = same & ~np.eye(same.shape[-1], dtype=bool)
-    return v, gaps[..., chosen], bool(np.any(same[..., chosen]))
+    same = same & ~eye(same.shape[-1], dtype=bool)
+    return v, required(gaps[..., chosen], none_of(same[..., chosen]), _error())
 
 
 def _eigh_subset_jvp(x_dot: Any, x: Any, out: Any, first: int, count: int, lower: Any) -> Any:
-    v, gaps, repeated = _subset(x, first, count, lower)
     moved = hermitian_part(x_dot) @ out[1]
     w_dot = real_part(diagonal(adjoint(out[1]) @ moved))
-    return w_dot, Undefined(_error()) if repeated else v @ (gaps * (adjoint(v) @ moved))
+    try:
+        v, gaps = _subset(x, first, count, lower)
+    except UndefinedDerivativeError as error:
+        return w_dot, Undefined(error)
+    return w_dot, v @ (gaps * (adjoint(v) @ moved))
 
 
 def _eigh_subset_vjp(ct: Any, x: Any, out: Any, first: int, count: int, lower: Any) -> Any:
@@ -97,9 +105,7 @@ def _eigh_subset_vjp(ct: Any, x: Any, out: Any, first: int, count: int, lower: A
     ct_t = transposed(out[1])
     x_bar = (out[1].conj() * columns(w_bar)) @ ct_t
     if not is_absent(v_bar):
-        v, gaps, repeated = _subset(x, first, count, lower)
-        if repeated:
-            raise _error()
+        v, gaps = _subset(x, first, count, lower)
         x_bar = x_bar + v.conj() @ (gaps * (transposed(v) @ v_bar)) @ ct_t
     return hermitian_part(x_bar)
 
@@ -115,7 +121,7 @@ def _differences(w: Any, d: Any, slopes: Any) -> Any:
     gap = w[..., :, None] - w[..., None, :]
     change = d[..., :, None] - d[..., None, :]
     inside = ew.where(given, slopes, change / ew.where(given, 1, gap))
-    return inside * (1 - np.eye(w.shape[-1], dtype=w.dtype))
+    return inside * (1 - eye(w.shape[-1], dtype=w.dtype))
 
 
 def _spectral_jvp(x_dot: Any, d_dot: Any, x: Any, d: Any, slopes: Any, lower: bool) -> Any:
@@ -158,12 +164,13 @@ def _without_vectors() -> UndefinedDerivativeError:
 def _eig_jvp(x_dot: Any, out: Any) -> Any:
     w, v = out
     try:
-        e = la.solve(v, x_dot @ v)
-    except np.linalg.LinAlgError:
-        return Undefined(_defective()), Undefined(_defective())
-    gaps, same = reciprocal_gaps(w)
-    if _repeated(same):
-        return diagonal(e), Undefined(_without_vectors())
+        e = _solve(v, x_dot @ v)
+    except UndefinedDerivativeError as error:
+        return Undefined(error), Undefined(error)
+    try:
+        gaps = _gaps(w, _without_vectors())
+    except UndefinedDerivativeError as error:
+        return diagonal(e), Undefined(error)
     v_dot = v @ (gaps * e)
     axis = (len(v.shape) - 2,)
     shift = -st.reduce_sum(real_part(v.conj() * v_dot), axis=axis, keepdims=True)
@@ -180,9 +187,7 @@ def _eig_vjp(ct: Any, out: Any) -> Any:
     vt = transposed(v)
     e_bar = on_diagonal(w_bar)
     if not is_absent(v_bar):
-        gaps, same = reciprocal_gaps(w)
-        if _repeated(same):
-            raise _without_vectors()
+        gaps = _gaps(w, _without_vectors())
         axis = (len(v.shape) - 2,)
         along = st.reduce_sum(v_bar * v, axis=axis, keepdims=True)
         v_bar = v_bar - real_part(along) * v.conj()
@@ -191,16 +196,23 @@ def _eig_vjp(ct: Any, out: Any) -> Any:
             size = st.reduce_sum(ew.real(v) * largest, axis=axis, keepdims=True)
             v_bar = v_bar - 1j * (ew.imag(along) / size) * largest
         e_bar = e_bar + gaps * (vt @ v_bar)
+    return _solve(vt, e_bar @ vt)
+
+
+def _solve(v: Any, b: Any) -> Any:
+    """Return v⁻¹ b of a basis of eigenvectors, if it is one."""
+    if isinstance(v, Staged):
+        v = required(v, np.logical_not(decided(is_singular, v)), _defective())
     try:
-        return la.solve(vt, e_bar @ vt)
+        return la.solve(v, b)
     except np.linalg.LinAlgError:
         raise _defective() from None
 
 
-def _largest(v: Any) -> np.ndarray:
+def _largest(v: Any) -> Any:
     """Tell which component of each eigenvector is the largest, which LAPACK makes real."""
     row = np.argmax(np.abs(v), axis=len(v.shape) - 2)
-    mask = np.arange(v.shape[-2])[:, None] == row[..., None, :]
+    mask = arange(v.shape[-2])[:, None] == row[..., None, :]
     return mask.astype(v.real.dtype)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from adjoint.ir.dims import Dim, add
 from adjoint.ir.graph import Value
-from adjoint.ir.types import Type
+from adjoint.ir.types import Type, python_type
 from adjoint.ops.inference import dummies
 from adjoint.ops.inference.call import Call, rule
 from adjoint.ops.inference.lengths import as_length, as_shape, broadcast, equal, plus, ratio
@@ -235,6 +235,11 @@ _DISCRETE = "adjoint.ops.discrete"
 @_function("order_of", "turns", "row_order", module=_DISCRETE)
 def _an_index_each(call: Call, x: Any, *others: Any, **kwargs: Any) -> Any:
     return Type(_INDEX, _shape(x))
+
+
+@_function("is_singular", module=_DISCRETE)
+def _is_singular(call: Call, x: Any) -> Any:
+    return python_type(bool)
 
 
 @_function("leaders", module=_DISCRETE)
