@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import linecache
 import sys
 import types
@@ -99,8 +100,8 @@ def bare_registry():
         table.update(content)
 
 
-@pytest.fixture
-def define():
+@contextlib.contextmanager
+def defined():
     """Run source text as a module of its own, with its lines where `linecache` finds them."""
     names = []
 
@@ -113,10 +114,19 @@ def define():
         names.append((name, filename))
         return module
 
-    yield run
-    for name, filename in names:
-        sys.modules.pop(name, None)
-        linecache.cache.pop(filename, None)
+    try:
+        yield run
+    finally:
+        for name, filename in names:
+            sys.modules.pop(name, None)
+            linecache.cache.pop(filename, None)
+
+
+@pytest.fixture
+def define():
+    """Run source text as a module of its own."""
+    with defined() as run:
+        yield run
 
 
 def same(one, other):

@@ -19,11 +19,10 @@ from adjoint.ir.types import of_value as type_of_constant
 from adjoint.ops import control
 from adjoint.ops.structural import broadcast_to, permute, stack
 from adjoint.staged.integers import compare
-from adjoint.staged.scopes import ABSENT, Cell, Entry, Field, Location
 from adjoint.staged.values import Staged, emit, lift, param, value_of, wrap
 from adjoint.staging.recursion import resolve_call
-from adjoint.staging.session import session
 from adjoint.staging.stage import Output
+from adjoint.staging.visible import is_visible
 
 __all__ = ["vmap"]
 
@@ -154,12 +153,12 @@ def _staged(
             given[k] = x
         return of_leaves(given)
 
-    with building(innermost()):
+    with building(innermost()) as scratch:
         # An example of each argument, for its type alone.
         examples = [x[0].copy() for x in columns]
         call = StagedCall(one, (examples,), {}, (0,), False, lambda x, name: x)
     for location, _, _ in call.writes:
-        if _is_outside(location):
+        if is_visible(location, scratch):
             raise TracingError(
                 f"{name_of(fun)} changes {location.describe()}: under vmap, where the examples "
                 "are run together, they would do so in no order. Return the value instead."
@@ -184,15 +183,6 @@ def _staged(
         for x, axis in zip(results, out, strict=True)
     ]
     return tree.unflatten(call.out_spec, moved)
-
-
-def _is_outside(location: Location) -> bool:
-    """Tell whether a place that a function changes was there before it was called."""
-    if isinstance(location, Field):
-        return location.get() is not ABSENT
-    if isinstance(location, Entry):
-        return id(location.container) in session().outside
-    return isinstance(location, Cell)
 
 
 def moveaxis_of(x: Any, source: int, destination: int) -> Any:

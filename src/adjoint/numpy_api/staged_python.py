@@ -86,6 +86,8 @@ def bool_(x: Any = False, /) -> Any:
 @staged_meaning(len)
 def len_(x: Any, /) -> Any:
     """``len``."""
+    if isinstance(x, Items):
+        return x.length
     if not is_staged(x):
         return len(x)
     if not x.ndim:
@@ -156,6 +158,8 @@ def _extremum(fn: Any, symbol: str, position: Function) -> Function:
         key = None if key is None else hooks.resolve_argument(key)
         if len(args) == 1 and is_staged(args[0]) and key is None and args[0].ndim == 1:
             return args[0][as_length(position(args[0]))]
+        if len(args) == 1 and isinstance(args[0], StagedList):
+            return args[0].extremum(position, {"key": key, **options})
         items = list(args[0]) if len(args) == 1 else list(args)
         if not items or not any_staged(items if key is None else [*items, *map(key, items)]):
             return _otherwise(fn, items, key=key, **options)
@@ -177,6 +181,8 @@ STAGED[max] = _extremum(max, ">", np.argmax)
 @staged_meaning(sum)
 def sum__(iterable: Any, /, start: Any = 0) -> Any:
     """``sum``; of an array the sum along its first axis."""
+    if isinstance(iterable, StagedList):
+        return iterable.total(start)
     if not is_staged(iterable):
         return builtins.sum(iterable, start)
     if not iterable.ndim:
@@ -187,6 +193,8 @@ def sum__(iterable: Any, /, start: Any = 0) -> Any:
 
 def _quantifier(fn: Any, ufunc: np.ufunc, combine: Function, reduce: Function) -> Function:
     def test(iterable: Any, /) -> Any:
+        if isinstance(iterable, StagedList):
+            return iterable.test(reduce)
         if is_staged(iterable):
             return number(reduce(iterable))
         found = None

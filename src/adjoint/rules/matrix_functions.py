@@ -16,42 +16,49 @@ from typing import Any
 import numpy as np
 
 from adjoint.errors import UndefinedDerivativeError
+from adjoint.ops import elementwise as ew
 from adjoint.ops import linalg as la
 from adjoint.ops import matrix_functions as mf
 from adjoint.ops import structural as st
+from adjoint.ops.creation import eye, zeros_like
+from adjoint.ops.discrete import row_order
 from adjoint.ops.registry import Traced
+from adjoint.rules.checks import decided, none_of, required
 from adjoint.rules.derive import general
 from adjoint.rules.matrices import strictly_lower, transposed, triangle
+from adjoint.staged.values import Staged
 
 _NOT_AT_SINGULAR = ("sqrtm", "logm", "signm", "fractional_matrix_power")
 
 
 def _frechet(x: Any, e: Any, name: str, power: Any) -> Any:
-    n = x.shape[-1]
     if name in _NOT_AT_SINGULAR:
-        x = required(x, none_of(np.linalg.matrix_rank(x) < n), _undefined(name))
-    size: Any = 1.0
+        x = required(x, none_of(np.linalg.matrix_rank(x) < x.shape[-1]), _undefined(name))
+    params = {"name": name} if power is None else {"name": name, "power": power}
     # The derivative is linear in e; near the size of x it is computed best.
     if isinstance(e, Staged):
-        largest = np.max(np.abs(ew.stop_gradient(e)), initial=0)
-        usable = np.logical_and(np.isfinite(largest), np.greater(largest, 0))
-        size = ew.where(usable, largest, 1.0)
-        return ew.where(usable, _frechet_of(x, ew.where(usable, e, 0) / size, name, power) * size, e)
+        size = np.max(np.abs(ew.stop_gradient(e)), initial=0)
+        some = np.logical_and(np.greater(size, 0), np.isfinite(size))
+        size = ew.where(some, size, 1.0)
+        part = _corner(x, ew.where(some, e, 0) / size, params) * size
+        known = np.logical_or(np.all(np.isfinite(part)), np.logical_not(some))
+        return ew.where(some, required(part, known, _undefined(name)), e)
+    size = 1.0
     if not isinstance(e, Traced):
-        largest = float(np.max(np.abs(e), initial=0))
-        if largest == 0 or not np.isfinite(largest):
+        size = float(np.max(np.abs(e), initial=0))
+        if size == 0 or not np.isfinite(size):
             return e
-        size = largest
-    scaled: Any = e
-    if size != 1.0:
-        scaled = scaled / size
-    top = st.concatenate(x, scaled, axis=-1)
-    bottom = st.concatenate(zeros_like(x), x, axis=-1)
-    params: dict[str, Any] = {"name": name} if power is None else {"name": name, "power": power}
-    part = mf.matrix_function(st.concatenate(top, bottom, axis=-2), **params)[..., :n, n:]
-    if not np.all(np.isfinite(part)):
-        raise _undefined(name)
+    part = _corner(x, e / size if size != 1.0 else e, params)
+    part = required(part, np.all(np.isfinite(part)), _undefined(name))
     return part * size if size != 1.0 else part
+
+
+def _corner(x: Any, e: Any, params: dict[str, Any]) -> Any:
+    """Return L(x, e), as it stands in f of the block triangular matrix."""
+    n = x.shape[-1]
+    top = st.concatenate(x, e, axis=-1)
+    bottom = st.concatenate(zeros_like(x), x, axis=-1)
+    return mf.matrix_function(st.concatenate(top, bottom, axis=-2), **params)[..., :n, n:]
 
 
 def _undefined(name: str) -> UndefinedDerivativeError:
@@ -92,21 +99,13 @@ def _sylvester_vjp(ct: Any, a: Any, b: Any, out: Any, active: Any) -> Any:
 general(mf.sylvester, jvp=_sylvester_jvp, vjp=_sylvester_vjp)
 
 
-def _order(pivots: np.ndarray) -> np.ndarray:
-    """Return the order of the rows that LAPACK's list of exchanges makes."""
-    order = np.arange(len(pivots))
-    for i, j in enumerate(np.asarray(pivots)):
-        order[[i, j]] = order[[j, i]]
-    return order
-
-
 def _lu_jvp(x_dot: Any, out: Any) -> Any:
     # With P x = L U and F = L⁻¹ P dx U⁻¹: dL = L tril(F, -1), dU = triu(F) U.
     lu, pivots = out
-    f = la.solve_triangular(lu, x_dot[_order(pivots)], lower=True, unit=True)
+    f = la.solve_triangular(lu, x_dot[decided(row_order, pivots)], lower=True, unit=True)
     f = transposed(la.solve_triangular(transposed(lu), transposed(f), lower=True))
     below, upper = strictly_lower(f), triangle(f, False)
-    unit_lower = strictly_lower(lu) + np.eye(lu.shape[-1], dtype=lu.dtype)
+    unit_lower = strictly_lower(lu) + eye(lu.shape[-1], dtype=lu.dtype)
     return unit_lower @ below + upper @ triangle(lu, False), None
 
 

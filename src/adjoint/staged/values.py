@@ -485,8 +485,9 @@ def is_view_index(index: Any) -> bool:
 def store(x: Staged, path: Path, value: Any, op: Op = update) -> None:
     """Overwrite the part of ``x`` at ``path`` with ``value``, or (``index_add``) add to it."""
     root = root_of(x)
-    if x._unsure:
-        _refuse_unsure(x._unsure[0][2])
+    for other in (x, root):
+        if other._unsure:
+            _refuse_unsure(other._unsure[0][2])
     if x._view is not None:
         if any(kind in READ_ONLY for kind, _ in x._view.path):
             raise ValueError("assignment destination is read-only")

@@ -19,7 +19,7 @@ import numpy as np
 from adjoint import tree
 from adjoint.dispatch import call_function, call_ufunc
 from adjoint.ir.build import Builder, building, innermost, users_place
-from adjoint.ir.dims import Dim, difference
+from adjoint.ir.dims import difference
 from adjoint.ir.edit import exported
 from adjoint.ir.types import Type, python_type
 from adjoint.ops import control
@@ -27,12 +27,18 @@ from adjoint.ops import elementwise as ew
 from adjoint.ops.registry import Traced
 from adjoint.staged.integers import Integer, NeedsConstant
 from adjoint.staged.scopes import changes, rollback
-from adjoint.staged.values import Staged, emit, param, root_of, value_of, wrap
+from adjoint.staged.values import Staged, emit, may_share, param, root_of, value_of, wrap
 from adjoint.staging.items import Items
 from adjoint.staging.session import session
 from adjoint.staging.stage import needs_fixed
 from adjoint.staging.state import CannotStage, is_numeric
 from adjoint.staging.visible import is_visible
+
+_SHARED = (
+    "an item of a list that a comprehension has made is an array from around it, or a part of one, "
+    "and one of the two was stored into: they no longer share memory. Put a copy (x.copy()) in the "
+    "list, or store into the array itself."
+)
 
 __all__ = ["FixedList", "StagedList", "mapped", "stacked"]
 
@@ -184,8 +190,7 @@ def _entry(x: Any, kind: str, k: Any) -> Any:
     if kind != "array":
         return _as_kind(x[k], kind)
     item = x[k] if x.ndim > 1 else x[k, ...]
-    if x._unsure is not None:
-        item._unsure = x._unsure
+    item._unsure = x._unsure
     return item
 
 
@@ -297,7 +302,7 @@ def mapped(items: Items, make: Callable[[Any], Any]) -> StagedList:
     arrays = wrap(node)
     for array, root in zip(arrays, shared, strict=True):
         if root is not None:
-            array._unsure = (root, root._value)
+            may_share(array, root, _SHARED)
     return StagedList(arrays, tuple([v.type.kind for v in values]), spec)
 
 
@@ -324,5 +329,3 @@ def _shared_with(leaf: Any, builder: Builder) -> Staged | None:
     assert outer is not None
     return root if outer.sees(root._value) else None
 
-
-_ = Dim
