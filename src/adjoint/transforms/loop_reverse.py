@@ -8,6 +8,8 @@ of a captured array costs one element. A ``while`` counts its passes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from adjoint.ir import Block, Node
@@ -71,25 +73,13 @@ def replay_for(replay: Replay, node: Value) -> None:
         control.for_loop, (lo, hi, step, *inits, *empty), {}, types, (builder.block,), node.place
     )
     kept = _projections(new, len(carried), stacks)
-    replay.table[node] = new
-
-    def bounds() -> tuple[Any, Any, Any]:
-        lower, upper = _integer(lo), _integer(hi)
-        if size == 1:
-            return upper - 1, lower - 1, -1
-        if size == -1:
-            return upper + 1, lower + 1, 1
-        span = (upper - lower) if size > 0 else (lower - upper)
-        last = lower + ((span + (abs(size) - 1)) // abs(size) - 1) * size
-        return last, lower - size, -size
+    loop = _Loop(replay, node, node.inputs[3:], new, joint, index, cts, active, captured, kept)
 
     def pull(parts: list[Any], bars: Any, owned: Any) -> None:
-        _reverse_loop(
-            replay, node, new, joint, index, cts, active, captured, kept, bounds(),
-            lambda i: _number(i, first, size), node.inputs[3:], parts, bars, owned,
-        )  # fmt: skip
+        backwards = _backwards(_integer(lo), _integer(hi), size)
+        loop.pull(parts, bars, owned, backwards, lambda i: _number(i, first, size))
 
-    _note(replay, node, new, active, pull)
+    loop.note(pull)
 
 
 def replay_while(replay: Replay, node: Value) -> None:
@@ -141,16 +131,12 @@ def replay_while(replay: Replay, node: Value) -> None:
     trips = innermost().emit(project_result, (new,), {"k": len(carried)}, INT)
     trips.bounds = (0, None)
     kept = _projections(new, len(carried) + 1, stacks)
-    replay.table[node] = new
+    loop = _Loop(replay, node, node.inputs, new, joint, count, cts, active, captured, kept)
 
     def pull(parts: list[Any], bars: Any, owned: Any) -> None:
-        last = _integer(trips) - 1
-        _reverse_loop(
-            replay, node, new, joint, count, cts, active, captured, kept, (last, -1, -1),
-            lambda i: i, node.inputs, parts, bars, owned,
-        )  # fmt: skip
+        loop.pull(parts, bars, owned, (_integer(trips) - 1, -1, -1), lambda i: i)
 
-    _note(replay, node, new, active, pull)
+    loop.note(pull)
 
 
 # -- the parts -------------------------------------------------------------------------------------
@@ -167,6 +153,17 @@ def _integer(value: Value) -> Any:
     if value.op is control.constant:
         return value.params["value"]
     return Integer(0, ((value, 1),))
+
+
+def _backwards(lo: Any, hi: Any, step: int) -> tuple[Any, Any, int]:
+    """Return the bounds and step of a range run backwards."""
+    if step == 1:
+        return hi - 1, lo - 1, -1
+    if step == -1:
+        return hi + 1, lo + 1, 1
+    span = (hi - lo) if step > 0 else (lo - hi)
+    last = lo + ((span + (abs(step) - 1)) // abs(step) - 1) * step
+    return last, lo - step, -step
 
 
 def _number(index: Any, first: Any, step: int) -> Any:
@@ -212,10 +209,9 @@ def _joint(
         bars[node] = wrap(acc)
         owned.add(node)
     for k, ct in zip(active, cts, strict=True):
-        node = inner.active.get(body.results[k])  # type: ignore[arg-type,assignment]
-        if node is None:
-            continue
-        add_cotangent(bars, owned, node, Handed(wrap(ct)))
+        result = inner.active.get(body.results[k])
+        if result is not None:
+            add_cotangent(bars, owned, result, Handed(wrap(ct)))
     bars = reverse_walk(inner.nodes, bars, owned)
     outcome = [
         as_cotangent(bars.get(node), carried[k]) for k, node in zip(active, variables, strict=True)
@@ -266,75 +262,116 @@ def _projections(new: Value, start: int, stacks: list[Value]) -> list[Value]:
     ]
 
 
-def _note(replay: Replay, node: Value, new: Value, active: list[int], pull: Any) -> None:
-    shapes = tuple(t.shape if isinstance(t, Type) else () for t in new.type)
-    tape = Node(node.op, (), None, ControlPull(active, pull), shapes, new.dtype)
-    replay.active[node] = tape
-    replay.nodes.append(tape)
+@dataclass
+class _Loop:
+    """A loop that was recorded again, and what its reverse needs.
 
+    Attributes
+    ----------
+    replay : Replay
+    node, new : Value
+        The loop in the original, and in the copy.
+    inits : tuple of Value
+        What it carries before it, in the original.
+    joint : Joint
+        Of the body.
+    index : Value
+        In the joint block: which pass it is, which the reverse loop knows too.
+    cts : list of Value
+        In the joint block: cotangents of active carried values, then accumulators.
+    active : list of int
+        The active carried values.
+    captured : list of Value
+        Active values that the body reads from around it, in the original.
+    kept : list of Value
+        The stacks.
+    """
 
-def _reverse_loop(
-    replay: Replay,
-    node: Value,
-    new: Value,
-    joint: Joint,
-    index: Value,
-    cts: list[Value],
-    active: list[int],
-    captured: list[Value],
-    kept: list[Value],
-    bounds: tuple[Any, Any, Any],
-    number: Any,
-    inits: Any,
-    parts: list[Any],
-    bars: Any,
-    owned: Any,
-) -> None:
-    """Record the reverse loop, and add its cotangents to those of the walk."""
-    given = [parts[k] for k in active]
-    if all(g is None for g in given):
-        return
-    starts: list[Value] = []
-    for k, g in zip(active, given, strict=True):
-        result = new
-        if g is None or isinstance(g, Handed):
-            result = innermost().emit(project_result, (new,), {"k": k}, new.type[k])
-            g = g.value if isinstance(g, Handed) else g
-        else:
-            result = innermost().emit(project_result, (new,), {"k": k}, new.type[k])
-        starts.append(as_cotangent(g, result))
-    for v in captured:
-        tape = replay.active[v]
-        held = bars.pop(tape, None)
-        starts.append(
-            as_cotangent(held, replay.value(v))
-            if held is not None
-            else value_of(zero_cotangent(replay.value(v)))
+    replay: Replay
+    node: Value
+    inits: tuple[Value, ...]
+    new: Value
+    joint: Joint
+    index: Value
+    cts: list[Value]
+    active: list[int]
+    captured: list[Value]
+    kept: list[Value]
+
+    def note(self, pull: Any) -> None:
+        """Put the loop on the tape."""
+        new = self.new
+        shapes = tuple(t.shape if isinstance(t, Type) else () for t in new.type)
+        tape = Node(self.node.op, (), None, ControlPull(self.active, pull), shapes, new.dtype)
+        self.replay.table[self.node] = new
+        self.replay.active[self.node] = tape
+        self.replay.nodes.append(tape)
+
+    def pull(
+        self,
+        parts: list[Any],
+        bars: Any,
+        owned: Any,
+        backwards: tuple[Any, Any, int],
+        number: Callable[[Any], Any],
+    ) -> None:
+        """Record the reverse loop, and add its cotangents to those of the walk.
+
+        Parameters
+        ----------
+        parts : list
+            Cotangents of the results, None where there is none.
+        bars, owned :
+            The walk's.
+        backwards : tuple
+            Bounds and step of the reverse loop.
+        number : callable
+            From its index to the number of the pass, from 0 on.
+        """
+        if all(parts[k] is None for k in self.active):
+            return
+        starts = self._starts(parts, bars)
+        with building(innermost()) as builder:
+            place = builder.parameter(INT)
+            place.bounds = self.index.bounds
+            copier = Copier({self.index: place})
+            for ct in self.cts:
+                copier.table[ct] = builder.parameter(copier.type(ct.type))
+            k = _index_param(number(_integer(place)))
+            for stack, v in zip(self.kept, self.joint.keep, strict=True):
+                type = stack.type.entry
+                copier.table[v] = builder.emit(entry, (stack,), {"index": k, "type": type}, type)
+            builder.block.results = self.joint.copy_reverse(copier)
+        inputs = (*map(value_of, backwards), *starts)
+        types = tuple(p.type for p in builder.block.parameters[1:])
+        done = innermost().emit(
+            control.for_loop, inputs, {}, types, (builder.block,), self.node.place
         )
-    first, last, step = bounds
-    with building(innermost()) as builder:
-        place = builder.parameter(INT)
-        place.bounds = index.bounds
-        copier = Copier({index: place})
-        for ct in cts:
-            copier.table[ct] = builder.parameter(copier.type(ct.type))
-        k = _index_param(number(_integer(place)))
-        for stack, v in zip(kept, joint.keep, strict=True):
-            type = stack.type.entry
-            copier.table[v] = builder.emit(entry, (stack,), {"index": k, "type": type}, type)
-        builder.block.results = joint.copy_reverse(copier)
-    inputs = (value_of(first), value_of(last), value_of(step), *starts)
-    types = tuple(p.type for p in builder.block.parameters[1:])
-    done = wrap(innermost().emit(control.for_loop, inputs, {}, types, (builder.block,), node.place))
-    for v, acc in zip(captured, done[len(active) :], strict=True):
-        tape = replay.active[v]
-        bars[tape] = acc
-        if refers(acc.type):
-            owned.add(tape)
-    for k, ct in zip(active, done, strict=False):
-        tape = replay.active.get(inits[k])
-        if tape is not None:
-            add_cotangent(bars, owned, tape, Handed(ct))
+        self._hand_on(wrap(done), bars, owned)
+
+    def _starts(self, parts: list[Any], bars: Any) -> list[Value]:
+        """Return what the reverse loop carries before it; accumulators leave the walk's hands."""
+        starts = []
+        for k in self.active:
+            like = innermost().emit(project_result, (self.new,), {"k": k}, self.new.type[k])
+            starts.append(as_cotangent(parts[k], like))
+        for v in self.captured:
+            held, like = bars.pop(self.replay.active[v], None), self.replay.value(v)
+            held = zero_cotangent(like) if held is None else held
+            starts.append(as_cotangent(held, like))
+        return starts
+
+    def _hand_on(self, done: tuple[Any, ...], bars: Any, owned: Any) -> None:
+        """Give the walk what the reverse loop carries after it."""
+        active = self.replay.active
+        for v, acc in zip(self.captured, done[len(self.active) :], strict=True):
+            bars[active[v]] = acc
+            if refers(acc.type):
+                owned.add(active[v])
+        for k, ct in zip(self.active, done, strict=False):
+            tape = active.get(self.inits[k])
+            if tape is not None:
+                add_cotangent(bars, owned, tape, Handed(ct))
 
 
 HANDLERS[control.for_loop] = replay_for
