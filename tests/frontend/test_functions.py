@@ -233,6 +233,7 @@ def test_closures_are_not_kept_alive():
 
     first = make(Big())
     frontend.resolve(first)
+    gc.collect()
     size = len(EAGER.codes)
     refs = []
     for _ in range(50):

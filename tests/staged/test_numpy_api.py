@@ -23,15 +23,14 @@ REFUSED = {
     "elementwise: real_if_close": "real or complex: it depends on the numbers",
     "products: Polynomial": "np.poly1d asks for the length that trimming has left",
     "shaping: store through views in Fortran order": "whether ravel('K') copies depends on layout",
+    **{
+        f"products: {name} series": "what a product begins with depends on the trimmed length"
+        for name in ("leg", "lag", "herm", "herme")
+    },
 }
 """What cannot be staged, with the reason; a `TracingError` says it to the user."""
 
 OPEN = {
-    **{
-        f"products: {name} series": "NumPy's loop makes an array of a number: it is not unrolled"
-        for name in ("leg", "lag", "herm", "herme")
-    },
-    "products: polynomial": "a store on one side of a branch is lost",
     "scipy_linalg: sl.eig": "the interpreter's eigenvalues are real where the graph's are complex",
 }
 """What ought to work."""

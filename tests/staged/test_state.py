@@ -342,3 +342,32 @@ def test_an_array_chosen_at_run_time_can_be_read():
     x = np.linspace(1, 2, 12)
     for s in (1.0, -1.0):
         assert staged(x, s) == pytest.approx(f(x, s))
+
+
+def test_a_store_on_one_side_of_a_branch_is_in_what_the_side_returns():
+    def whole(x, p):
+        a = x * 2
+        b = np.ones(2)
+        if p > 0:
+            a[:2] += b
+            result = a
+        else:
+            result = x
+        return result.sum()
+
+    def views(x, p):
+        a = x * 2
+        v = a[1:4]
+        if p > 0:
+            a[2] = 5.0
+            w = v * 2
+        else:
+            w = v
+        return w.sum() + v.sum()
+
+    x = np.arange(12.0)
+    for fn in (whole, views):
+        staged = ad.jit(fn)
+        for p in (1.0, -1.0):
+            assert staged(x, p) == fn(x, p)
+            np.testing.assert_allclose(ad.jit(ad.grad(fn))(x, p), ad.grad(fn)(x, p))

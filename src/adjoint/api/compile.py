@@ -20,6 +20,7 @@ from adjoint.ir import text as ir_text
 from adjoint.ir.build import staging
 from adjoint.ir.graph import Function
 from adjoint.numpy_api import staged_creation
+from adjoint.ops.registry import load_if_imported
 from adjoint.places import line_of_traceback
 from adjoint.rules.derive import Rule
 from adjoint.staged.failures import CannotStage
@@ -111,6 +112,8 @@ def make_graph(
     fixed : frozenset of int
         The argument leaves that are constants of the graph (of an array: whose lengths are).
     """
+    for package in ("numpy.polynomial", "numpy.random", "scipy.sparse"):
+        load_if_imported(package)  # of these, no function need be met before they matter
     while True:
         try:
             call = resolve_call(fun)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from adjoint import tree
+from adjoint.api.compile import Jitted
 from adjoint.api.tracing import finish, name_of
 from adjoint.dispatch import plain
 from adjoint.errors import InputError, TracingError
@@ -47,7 +48,11 @@ def _axes_of(axes: Any, values: Any, what: str) -> list[Any]:
 def vmap(fun: Callable, in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., Any]:
     """Return ``fun`` applied along an axis of its arguments.
 
-    The eager tier runs ``fun`` once an example, so examples may take different branches.
+    The eager tier runs ``fun`` once an example. In a staged program (under `jit`, or of a function
+    that `jit` returned) the operations of all examples are recorded together, as one operation on
+    larger arrays wherever there is one: ``W @ x`` becomes one product. Where the examples decide
+    about loops and branches, and where an operation takes no stacks, a ``map`` operation runs them
+    one by one, each its own passes and branches only.
 
     Parameters
     ----------
@@ -80,6 +85,8 @@ def vmap(fun: Callable, in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., An
 
     @functools.wraps(fun, updated=())
     def mapped(*args: Any, **kwargs: Any) -> Any:
+        if once is not None and not staging():
+            return once(*args, **kwargs)
         leaves, spec = tree.flatten(args)
         if isinstance(in_axes, (list, tuple)):
             axes = _axes_of(tuple(in_axes), tuple(args), "in_axes")
@@ -120,6 +127,9 @@ def vmap(fun: Callable, in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., An
         stacked = [finish(stack(*c, axis=axis)) for c, axis in zip(columns, out, strict=True)]
         return tree.unflatten(out_spec, stacked)
 
+    once = None
+    if isinstance(fun, Jitted):
+        once = Jitted(mapped, fun.static_argnums, fun.static_argnames, fun.backend)
     return mapped
 
 

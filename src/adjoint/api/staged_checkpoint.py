@@ -43,14 +43,14 @@ def with_snapshots(
     builder = innermost()
     before, unrolled = len(builder.block.nodes), set(session().unrolled_loops)
     result = resolve_staged(fun)(*args, **kwargs)
+    loops = list(_outermost(builder.block.nodes[before:]))
     for place, reason in session().unrolled_loops.items():
-        if place not in unrolled:
+        if not loops and place not in unrolled:
             where = f"{place[0]}:{place[1]}" if place else "an unknown line"
             raise TracingError(
                 f"ad.checkpoint was to keep few states of the loops of {name_of(fun)}, but the "
                 f"loop at {where} is unrolled: {reason}"
             )
-    loops = list(_outermost(builder.block.nodes[before:]))
     for loop in loops:
         if snapshots is not None:
             loop.params = {"snapshots": snapshots}

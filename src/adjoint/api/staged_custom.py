@@ -46,17 +46,15 @@ def call_of_leaves(fn: Callable[..., Any], leaves: Sequence[Any], name: str) -> 
             refuse_mutation(name)
         return result
 
-    return StagedCall(
-        unchanged, leaves, {}, tuple(range(len(leaves))), False, lambda x, _: x
-    )
+    return StagedCall(unchanged, leaves, {}, tuple(range(len(leaves))), False, lambda x, _: x)
 
 
 def record_region(op: Any, call: StagedCall, params: dict[str, Any]) -> Any:
     """Record a block as an operation; return the function's result."""
     results = call.block.results
-    here = Builder(innermost())
-    types = tuple(exported(r.type, here) for r in results)
-    node = here.parent.emit(op, tuple(call.given), params, types, (call.block,), users_place())
+    builder = innermost()
+    types = tuple(exported(r.type, Builder(builder)) for r in results)
+    node = builder.emit(op, tuple(call.given), params, types, (call.block,), users_place())
     table = dict(zip(results, map(value_of, wrap(node)), strict=True))
     values, _ = call.finish(Copier(table))
     return tree.unflatten(call.out_spec, values)
@@ -172,9 +170,7 @@ class _Rule:
         if any(x._value is not value for x, value in zip(handed, before, strict=True)):
             refuse_mutation(self.name)
         found = self._results(pair[0], "the fwd", "result")
-        return [
-            _fitted(x, type, self.name) for x, type in zip(found, types, strict=False)
-        ], pair[1]
+        return [_fitted(x, type, self.name) for x, type in zip(found, types, strict=False)], pair[1]
 
     def pull(self, xs: list[Any], constants: Any, residuals: Any, cts: list[Any]) -> list[Any]:
         """Record ``bwd``; return a cotangent (or None) an operand."""
@@ -231,9 +227,7 @@ class _Rule:
                 f"structure {self.out_spec}"
             )
         return [
-            leaf
-            for leaf, out in zip(leaves, self.outputs, strict=True)
-            if isinstance(out, Output)
+            leaf for leaf, out in zip(leaves, self.outputs, strict=True) if isinstance(out, Output)
         ]
 
     def _fill(self, cts: list[Any]) -> list[Any]:

@@ -21,7 +21,8 @@ from adjoint.frontend.rewrite import was_refused
 from adjoint.ir import Block, Node, Traced
 from adjoint.ir.build import staging
 from adjoint.ops.registry import load_if_imported
-from adjoint.ops.structural import cast, matches
+from adjoint.ops.structural import broadcast_to, cast, matches
+from adjoint.staged.values import require_equal
 from adjoint.transforms.reverse import reverse_walk
 from adjoint.transforms.transpose import linear_pullback
 
@@ -264,8 +265,15 @@ def seed_like(value: Any, ct: Any, what: str) -> Any:
         return None
     shape, dtype = meta
     got = np.shape(plain(ct))
-    if got != shape and not matches(got, shape):
-        raise InputError(f"{what} has shape {got}, but what it belongs to has shape {shape}")
+    if got != shape:
+        if len(got) != len(shape) or any(
+            type(n) is int and type(m) is int and n != m for n, m in zip(got, shape, strict=True)
+        ):
+            raise InputError(f"{what} has shape {got}, but what it belongs to has shape {shape}")
+        for n, m in zip(got, shape, strict=True):
+            require_equal(n, m)
+        if not matches(got, shape):
+            ct = broadcast_to(ct, shape=shape)
     if isinstance(ct, Traced):
         return ct if type_of(ct)[1] == dtype else cast(ct, dtype=dtype)  # type: ignore[index]
     if np.asarray(ct).dtype.kind == "c" and dtype.kind != "c":

@@ -38,7 +38,8 @@ def run(
     in_place : bool
         False: copy at every update.
     check : bool
-        Whether to check that every value is of its type.
+        Whether to check that every value is of its type, and that operations return views only
+        where they are declared to.
     """
     observer = Checker() if check else None
     return _start(prepare(function, frozenset(), in_place, observer), function, args)

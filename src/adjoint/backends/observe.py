@@ -1,4 +1,4 @@
-"""Watching a program run: counting what it does, checking that values are of their types."""
+"""Watching a program run: counting what it does, checking what is assumed about values."""
 
 from __future__ import annotations
 
@@ -194,21 +194,43 @@ class Counter(Observer):
 
 
 class Checker(Observer):
-    """Checks that every result is of its type."""
+    """Checks that every value is of its type, and shares memory only where that is announced."""
 
     def step(self, node: Value, step: Step, at: Preparation) -> Step:
         """Return the step, checked."""
         check = _checked(parts(node), at)
+        makes = _makes_its_results(node, at)
+        slot = at.slots.__getitem__
+        read = [slot(v) for v in (*node.inputs, *values_in(node.params))]
+        made = [at.slots[key] for key in parts(node)]
 
         def checked(f: Frame) -> None:
+            operands = [f[i] for i in read]
             step(f)
             check(f)
+            for result in [f[i] for i in made] if makes else ():
+                if isinstance(result, np.ndarray) and any(
+                    isinstance(x, np.ndarray) and np.shares_memory(x, result) for x in operands
+                ):
+                    raise TypeError("the result shares memory with an operand, unannounced")
 
         return checked
 
     def parameters(self, block: Block, at: Preparation) -> Step | None:
         """Return a step that checks what a function or a body is given."""
         return _checked(block.parameters, at)
+
+
+def _makes_its_results(node: Value, at: Preparation) -> bool:
+    """Tell whether the results of an operation are taken to share no memory with its operands."""
+    found = at.ownership
+    return not (
+        may_view(node)
+        or found.in_place.get(node, False)
+        or node in found.reused
+        or node.op in (control.entry, control.external)
+        or "kwargs" in node.params
+    )
 
 
 def _checked(keys: Iterable[Key], at: Preparation) -> Step:

@@ -23,6 +23,7 @@ from adjoint.ir.types import AnyType, StackType, Type
 from adjoint.ops import control
 from adjoint.ops import elementwise as ew
 from adjoint.ops.indexing import add_at, getitem, index_add, overwrite, update
+from adjoint.ops.inference.linalg import DEPENDS_ON_VALUES
 
 __all__ = ["step_of"]
 
@@ -155,8 +156,10 @@ def step_of(
     if fn is not None:
         return _call(fn, ins, out)
     fn, kwargs = op.fn, part_of(node.params, slot)
+    if op.name in DEPENDS_ON_VALUES:
+        fn = _in_dtypes(fn, node.type)
     if kept:
-        fn = lambda stack, x, index: op.fn(stack, np.array(x), index=index)
+        fn = lambda stack, x, **kwargs: op.fn(stack, np.array(x), **kwargs)
     if op is control.effect:
         kwargs = _private(getter(kwargs))
     if isinstance(node.type, tuple):
@@ -169,6 +172,20 @@ def step_of(
             fn = partial(fn, **kwargs.value)
         return _call(fn, ins, out) if to_kind is None else _call_to_kind(fn, ins, out, to_kind)
     return _call_with(fn, ins, getter(kwargs), out, to_kind or (lambda x: x))
+
+
+def _in_dtypes(fn: Callable, types: Any) -> Callable:
+    """Return ``fn`` with results of the dtypes that the graph has, whatever the numbers are."""
+
+    def cast(*args: Any, **kwargs: Any) -> Any:
+        results = fn(*args, **kwargs)
+        if isinstance(types, tuple):
+            return tuple(
+                x.astype(t.dtype, copy=False) for x, t in zip(results, types, strict=True)
+            )
+        return results.astype(types.dtype, copy=False)
+
+    return cast
 
 
 def _call(fn: Callable, ins: list[int], out: int) -> Step:

@@ -5,20 +5,38 @@ Most of an unchanged NumPy program needs nothing from this folder.  Operators, i
 
 * calls that no argument dispatches: ``np.zeros(n)``, ``math.sin(x)``, ``float(x)``, ``map(f, xs)``;
 * stores: ``u[t] = x`` into a plain array asks the array, not `x`, and the array cannot hold it;
-* the statements ``for``, ``while``, ``if``, ``and``, ``or`` (of interest to staging alone).
+* the statements ``for``, ``while``, ``if``, the operators ``and``, ``or``, ``not``, and what is
+  read from outside (of interest to staging alone).
 
 So the function's source is parsed, hooks are put into those places, and the result is compiled
 under the function's own file name and positions.  It shares its globals, its closure cells and its
 defaults with the original.  The files, in the order in which a function passes through them:
 
 ``source``        the syntax tree of a code object, checked to be what is running
-``adoption``      which names a function stores into
-``transform``     tree → tree with hooks (the eager flavour; a staged one is a second `Flavour`)
 ``build``         tree → code object in its own place: class, free variables, names
 ``rewrite``       function → function; what is remembered, and for how long
-``policy``        whose functions are rewritten
-``calls``         what a call reaches: replacements, rewritten functions, classes, decorators
+
+and of the eager flavour
+
+``adoption``      which names a function stores into
+``transform``     tree → tree with hooks
 ``values``        what stores and adoption do
+
+of the staged one (`staged_transform` has the table of what is rewritten into what)
+
+``bindings``      which names a piece of a function binds
+``exits``         how statements are left, and which must be left to Python
+``staged_flow``   ``break``, ``continue`` and ``return`` as flags
+``nesting``       how deep blocks may be nested
+``making``, ``protocol``, ``staged_expressions``, ``staged_transform``
+                  tree → tree with hooks
+
+and of both
+
+``policy``        whose functions are rewritten
+``resolver``      what a call reaches: replacements, rewritten functions, decorators
+``instances``     making instances of classes
+``calls``         the two resolvers, and how replacements are registered
 ``higher_order``  functions that call the functions they are given
 ``hooks``         the hooks in one place, and how other layers fill them
 
@@ -51,6 +69,19 @@ Known limits
   profilers that register functions) do not recognise them.  Tools that go by file and line do.
 * Functions are remembered by their code and their defaults.  Replacing ``__init__`` of a class
   that was already called once without one is not noticed.
+
+Of the staged flavour alone
+---------------------------
+* Loops and branches around ``yield`` or ``await``, ``return`` inside loops and branches of
+  generators and coroutines, and what a ``finally`` block that is left by ``return``, ``break`` or
+  ``continue`` takes part in, stay Python's: their conditions must be known.  So must those of
+  branches with more than about nine loops and branches around them, of operands with ``:=`` or
+  ``await`` in them, of `match` patterns and guards, and whatever the body of a class runs.
+* Expressions that become lambdas have frames of their own in tracebacks; what asks for the frame
+  by other means than ``locals``, ``vars``, ``dir``, ``eval`` and ``exec`` sees them.
+* ``locals()`` has temporaries in it (their names contain a space).
+* A loop announces the names that the function's own functions rebind (``nonlocal``), but not what
+  else a call changes: globals, variables of functions around it.
 """
 
 from __future__ import annotations
@@ -67,19 +98,21 @@ from adjoint.frontend.hooks import (
     replacements,
     resolve,
     resolve_argument,
+    resolve_staged,
     type_replacements,
     unregister,
 )
 from adjoint.frontend.rewrite import EAGER, Flavour, rewrite, why_not_rewritten
+from adjoint.frontend.staged_transform import STAGED
 
 __all__ = [
     # functions
-    "rewrite", "resolve", "call", "why_not_rewritten",
+    "rewrite", "resolve", "resolve_staged", "call", "why_not_rewritten",
     # what calls reach
     "register", "register_type", "register_higher_order", "resolve_argument", "unregister",
     "replacements", "type_replacements", "never_rewritten",
     # what stores do
     "configure", "contains_traced",
     # flavours
-    "EAGER", "Flavour",
+    "EAGER", "STAGED", "Flavour",
 ]  # fmt: skip

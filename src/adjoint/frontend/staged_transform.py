@@ -285,6 +285,7 @@ class StagedTransformer(StagedExpressions):
         completing = [not self._leaves(side) for side in (node.body, node.orelse)]
         test = self.visit(node.test)
         before, ends = self.frame.definite, []
+        protocol = self._protocol(make, names, before)
         body = self._block(node.body, before, depth)
         ends.append(self.frame.definite)
         orelse = self._block(node.orelse, before, depth)
@@ -295,7 +296,6 @@ class StagedTransformer(StagedExpressions):
             node.test = self.hook("test", test, at=test)
             node.body, node.orelse = body, orelse
             return node
-        protocol = self._protocol(make, names, before)
         side = make.choice(make.name(protocol.turn), body, orelse)
         return [
             protocol.begin("branch", test),
@@ -351,13 +351,13 @@ class StagedTransformer(StagedExpressions):
             test = Maker.over(test).chain(ast.And(), going)
         test = self.visit(test)
         after = set(self.frame.definite)
+        protocol = self._protocol(make, names, before)
         body = self._block(node.body, after, HOOKED if hooked else 1)
         if not hooked:
             node.test, node.body = self.hook("test", test, at=test), body
             self._native_else(node, after)
             return node
         self.frame.definite = after
-        protocol = self._protocol(make, names, before)
         tested = make.method(protocol.owner, "test", test)
         return [
             protocol.begin("while_loop"),

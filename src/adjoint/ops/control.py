@@ -60,8 +60,8 @@ custom = _control("custom", "*args")
 checkpoint = _control("checkpoint", "*args")
 
 REGIONS = frozenset({custom, checkpoint})
-"""Blocks that run once, with a derivative of their own: the ``rule`` that is given with one, or that
-of its operations, recomputed. They are taken apart when a function has been staged
+"""Blocks that run once, with a derivative of their own: the ``rule`` that is given with one, or
+that of its operations, recomputed. They are taken apart when a function has been staged
 (`adjoint.transforms.regions`): nothing that runs or simplifies graphs meets them."""
 
 CONTROL = frozenset({for_loop, while_loop, cond, map_loop, call}) | REGIONS
@@ -155,7 +155,7 @@ draw = primitive("draw", lambda *, call, args, kwargs: call(*args, **kwargs))
 """Random numbers: ``call`` is a method of a generator, whose state is its own."""
 
 external = primitive("external", lambda *xs, call: call(*xs), "*xs", results=True)
-"""A function of the user's that is called with numbers, and has no effect (`adjoint.api.external`)."""
+"""A function of the user's, called with numbers, that has no effect (`adjoint.api.external`)."""
 
 EFFECTS = frozenset({raise_error, effect, check, draw, require_equal})
 """Operations that are there for what they do, in the order in which they stand."""
@@ -164,8 +164,8 @@ EFFECTS = frozenset({raise_error, effect, check, draw, require_equal})
 # -- what loops keep -------------------------------------------------------------------------------
 
 recompute = primitive("recompute", lambda x, after: x, "x", "after", views=True)
-"""x, but not before ``after`` is there. What is computed from it is not what was computed from x: no
-pass sees through it, so that the reverse sweep computes again what it is to compute again."""
+"""x, but not before ``after`` is there. What is computed from it is not what was computed from x:
+no pass sees through it, so that the reverse sweep computes again what it is to compute again."""
 
 
 class Stack:
@@ -242,8 +242,8 @@ def add_entries(x: Any, y: Any) -> Any:
 
 empty_stack = primitive("empty_stack", Stack)
 push = primitive("push", _push, "stack", "value")
-"""The stack with ``value`` as the entry of iteration ``index``. Unless ``replaces``, the entry is known
-to be new: there is no cotangent of a former one to be cleared."""
+"""The stack with ``value`` as the entry of iteration ``index``. Unless ``replaces``, the entry is
+known to be new: there is no cotangent of a former one to be cleared."""
 
 entry = primitive("entry", _entry, "stack")
 """The entry of iteration ``index``, of the given ``type``: zero where there is none."""

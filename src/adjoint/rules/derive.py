@@ -39,8 +39,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
+from adjoint.ops.creation import zeros
 from adjoint.ops.registry import Op
 
 __all__ = ["ZERO", "Rule", "elementwise", "general", "linear", "multilinear", "store", "zero"]
@@ -226,7 +225,7 @@ def linear(op: Op, transpose: Callable) -> None:
         def push_all(tangents: Any, node: Any) -> Any:
             # Of the operands of such an operation only the shapes are saved.
             filled = [
-                np.zeros(shape, node.dtype) if t is None else t
+                zeros(shape, node.dtype) if t is None else t
                 for t, shape in zip(tangents, node.saved, strict=True)
             ]
             return op(*filled, **(node.params or {}))

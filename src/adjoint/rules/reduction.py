@@ -98,7 +98,7 @@ def _deviations(x: Any, axis: Any, ddof: Any, where: Any) -> tuple[Any, Any]:
         mean = st.reduce_sum(x, axis=axis, keepdims=True) / max(count, 1)
         d = x - mean
     else:
-        where = np.broadcast_to(where, x.shape)
+        where = st.broadcast_to(where, shape=x.shape)
         count = np.add.reduce(where, axis=axis, keepdims=True)
         total = st.reduce_sum(ew.where(where, x, 0), axis=axis, keepdims=True)
         mean = total / np.maximum(count, 1).astype(_real_type(x))
@@ -106,8 +106,9 @@ def _deviations(x: Any, axis: Any, ddof: Any, where: Any) -> tuple[Any, Any]:
     if x.dtype.kind == "c":
         d = np.conjugate(d)
     # Of too few elements the variance is NaN whatever they are: the weights are 0.
-    free = np.asarray(count - ddof, _real_type(x))
-    return d, np.divide(1, free, out=np.zeros_like(free), where=free > 0)[()]
+    free = st.cast(count - ddof, dtype=_real_type(x))
+    some = np.greater(free, 0)
+    return d, ew.where(some, 1 / ew.where(some, free, 1), 0)
 
 
 def _variance(

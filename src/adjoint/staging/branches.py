@@ -169,14 +169,16 @@ class Branch:
                 a, b = (UNBOUND if v is ABSENT else v for v in (a, b))
                 heap.append((location, merger.place(location.describe(), a, b)))
         values = self._emit(merger.types, merger.columns[0], merger.columns[1])
-        fill = {name: merged.fill(values, self.condition) for name, merged in state.items()}
-        self.state = {name: value for name, value in fill.items() if value is not UNBOUND}
+        # What arrays hold comes first: names may be bound to arrays that were stored into.
+        heap.sort(key=lambda change: not isinstance(change[0], Cell))
         for location, merged in heap:
             value = merged.fill(values, self.condition)
             if isinstance(location, Cell):
                 write(location, value_of(value))
             elif value is not UNBOUND:
                 write(location, value)
+        fill = {name: merged.fill(values, self.condition) for name, merged in state.items()}
+        self.state = {name: value for name, value in fill.items() if value is not UNBOUND}
 
     def _emit(self, types: list[Any], yes: list[Any], no: list[Any]) -> list[Any]:
         """Record the operation; return its results."""
@@ -217,8 +219,17 @@ class _Merger:
         self.columns: tuple[list[Any], list[Any]] = ([], [])
 
     def _in_side(self, k: int, make: Callable[[], Any]) -> Any:
-        with continuing(self.sides[k].builder):
-            return make()
+        """Do something where a side has ended, with what it has stored."""
+        side = self.sides[k]
+        cells = [change for change in side.changed.values() if isinstance(change[0], Cell)]
+        for cell, _, now in cells:
+            cell.set(now)
+        try:
+            with continuing(side.builder):
+                return make()
+        finally:
+            for cell, before, _ in cells:
+                cell.set(before)
 
     def _type(self, k: int, leaf: Any) -> Any:
         side = self.sides[k]

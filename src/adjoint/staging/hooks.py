@@ -341,7 +341,7 @@ def comprehension(
 ) -> Any:
     """``[make(x) for x in iterable if keep(x)]``, and of the other kinds."""
     found = as_items(iterable)
-    if found is not None and not isinstance(found.length, int):
+    if found is not None and isinstance(found.length, Dim):
         return abstract_list(kind, found, make, keep)
     source = seen(iterable) if found is None else found
     if kind == "generator":

@@ -29,8 +29,6 @@ from adjoint.staged.integers import Integer, NeedsConstant
 from adjoint.staged.scopes import changes, rollback
 from adjoint.staged.values import Staged, emit, may_share, param, root_of, value_of, wrap
 from adjoint.staging.items import Items
-from adjoint.staging.session import session
-from adjoint.staging.stage import needs_fixed
 from adjoint.staging.state import CannotStage, is_numeric
 from adjoint.staging.visible import is_visible
 
@@ -273,20 +271,16 @@ def mapped(items: Items, make: Callable[[Any], Any]) -> StagedList:
         index.bounds = (0, difference(param(length), 1))
         try:
             item = make(items.get(Integer(0, ((index, 1),))))
-        except (NeedsConstant, CannotStage) as error:
-            rollback(builder)
-            if needs_fixed(error, session().builder.block.parameters, 0):
-                raise
-            raise needed(f"its items cannot be staged: {error}") from error
-        except BaseException:
-            rollback(builder)
+            leaves, spec = tree.flatten(_without_lists(item, needed))
+            values = [value_of(leaf) for leaf in leaves]
+            shared = [_shared_with(leaf, builder) for leaf in leaves]
+            changed = [location for location, _, _ in changes(builder)]
+            item = leaves = None  # what the items made for themselves is seen by nobody now
+        except CannotStage as error:
+            error.culprits.append(length)
             raise
-        leaves, spec = tree.flatten(_without_lists(item, needed))
-        values = [value_of(leaf) for leaf in leaves]
-        shared = [_shared_with(leaf, builder) for leaf in leaves]
-        changed = [location for location, _, _ in changes(builder)]
-        del item
-        rollback(builder)
+        finally:
+            rollback(builder)
         for location in changed:
             if is_visible(location, builder):
                 raise needed(f"its items change {location.describe()}; write a for loop instead")

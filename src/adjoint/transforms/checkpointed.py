@@ -2,9 +2,9 @@
 
 Such a call is recorded as an operation ``checkpoint``. The forward sweep runs its block and keeps
 the operands; the reverse sweep runs the block once more, with a tape, and walks that back. What is
-computed again must not be taken for what was computed before, by nobody: by the parting of a loop's
-body (`adjoint.transforms.joint`) into what depends on cotangents and what does not, which would keep
-it; by the elimination of common subexpressions, which would have it live from one sweep to the
+computed again must not be taken for what was computed before: not by the parting of a loop's body
+(`adjoint.transforms.joint`) into what depends on cotangents and what does not, which would keep it;
+nor by the elimination of common subexpressions, which would have it live from one sweep to the
 other. So the second run starts from ``recompute(x, after)`` of each operand, where ``after`` is a
 cotangent: that depends on the reverse sweep, and nothing sees through it. Integers that are lengths
 and indices go past it, lest what is known of shapes be lost.
@@ -20,7 +20,7 @@ from adjoint.ir.graph import Value, free_values
 from adjoint.ir.types import Type
 from adjoint.ops import control
 from adjoint.rules.cotangents import Handed, Undefined
-from adjoint.rules.derive import linear
+from adjoint.rules.derive import general
 from adjoint.staged.values import value_of, wrap
 from adjoint.transforms.joint import as_cotangent, cotangent_type
 from adjoint.transforms.push import HANDLERS as PUSH
@@ -31,7 +31,11 @@ from adjoint.transforms.reverse import add_cotangent, reverse_walk
 
 __all__ = ["again"]
 
-linear(control.recompute, lambda ct: ct)
+general(
+    control.recompute,
+    jvp=lambda x_dot, after: None if x_dot is None else control.recompute(x_dot, after),
+    vjp=(lambda ct: ct, None),
+)
 
 
 def again(value: Value, after: Value) -> Value:

@@ -258,19 +258,24 @@ class _Analysis:
             sharing.give(node, Memory(held | sharing.fresh(node, "own"), held))
         elif may_view(node) and node not in self.detached:
             sharing.give(node, sharing.of_view(node))
-        elif "kwargs" in node.params and not node.inputs:
-            # Any function of NumPy's: who knows what its results share memory with.
+        elif op is control.external or ("kwargs" in node.params and not node.inputs):
+            # Any function of the user's or of NumPy's: who knows what it shares memory with.
             for key in parts(node):
                 sharing.give(key, Memory(frozenset({FOREIGN})))
-        else:
+        elif isinstance(node.type, tuple):
             sharing.give_fresh(node)
-            if isinstance(op.fn, np.ufunc) and isinstance(node.type, Type):
-                self._reuse(node, node.type, scope)
+        else:
+            sharing.give(node, sharing.of_others(node))
+            if isinstance(op.fn, np.ufunc):
+                self._reuse(node, scope)
 
-    def _reuse(self, node: Value, type: Type, scope: Scope) -> None:
+    def _reuse(self, node: Value, scope: Scope) -> None:
         """Let an elementwise operation write its result over an operand that nobody needs."""
         self.found.reused.pop(node, None)
-        if node in self.impossible or None in type.shape or not self.allowed:
+        type = node.type
+        if not isinstance(type, Type) or None in type.shape or node.params:
+            return
+        if node in self.impossible or not self.allowed:
             return
         for k, operand in enumerate(node.inputs):
             # A view may be a small part of what would be kept alive.

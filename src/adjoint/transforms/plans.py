@@ -1,8 +1,8 @@
 """Schedules of binomial checkpointing as values of a graph.
 
-How many steps a loop has is known when it runs, and so is the schedule (`adjoint.transforms.revolve`).
-The reversal that `adjoint.transforms.revolved_loops` records asks these operations what to do next.
-They compute with integers alone, and have no derivative.
+How many steps a loop has is known when it runs, and so is the schedule of its reversal
+(`adjoint.transforms.revolve`). The loops that `adjoint.transforms.revolved_loops` records ask these
+operations what to do next. They compute with integers alone, and have no derivative.
 
 A *stretch* of steps is an array (start, steps, room, r): the steps that are to be reversed from the
 state before ``start``, with room for so many snapshots, that state among them, and no step advanced
@@ -12,14 +12,15 @@ What the forward sweep of a loop of unknown length keeps is an array of rows of 
 
     steps  level  slot                 so far; of the working state; where it is to be kept, or -1
     room   0      0
-    step   level  slot                 of each snapshot, first step first; once there is no more room
+    step   level  slot                 of each snapshot, first step first; once there is no room
 
 As long as there is room every state is kept, in the slot of its number, and the rows are left out.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
 
@@ -84,7 +85,7 @@ begin_stretch = primitive("begin_stretch", _begin_stretch, "trips", "room")
 """The stretch of all steps of a loop, and what comes after it."""
 
 divide_stretch = primitive("divide_stretch", _divide_stretch, "stretch")
-"""The first part of a stretch of several steps, from its own snapshot, and the rest, from a new one."""
+"""The first part of a stretch of several steps, from its snapshot, and the rest, from a new one."""
 
 
 # -- loops of unknown length -----------------------------------------------------------------------
@@ -100,7 +101,7 @@ def _continue_sweep(plan: np.ndarray) -> np.ndarray:
     if steps < room:
         return np.array([(steps + 1, 0, steps), (room, 0, 0)])
     kept = _snapshots(plan)
-    place = dispensable(kept[:, 1], level)
+    place = dispensable(cast(Sequence[int], kept[:, 1]), level)
     if not place:
         return np.concatenate(([(steps + 1, level + 1, -1)], plan[1:2], kept))
     slot = kept[place, 2]

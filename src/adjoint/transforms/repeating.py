@@ -1,4 +1,4 @@
-"""Blocks that may run more often than they stand in the program, since reverse sweeps repeat them."""
+"""Blocks that run more often than they stand in the program, since reverse sweeps repeat them."""
 
 from __future__ import annotations
 

@@ -277,7 +277,7 @@ def active_results(node: Value, active: Iterable[Value]) -> set[int]:
 
 
 def refuse_captured(node: Value, active: set[Value]) -> None:
-    """Refuse a function with a rule of its own that uses an active value, but not as an argument."""
+    """Refuse a function with a rule of its own that uses an active value, not as an argument."""
     name = node.params["rule"].name
     if any(v in active for v in values_in(node.params["constants"])):
         raise TracingError(f"a traced value was passed to a nondiff argument of {name}")

@@ -18,7 +18,7 @@ from adjoint.ir import Node
 from adjoint.ops.creation import zeros
 from adjoint.ops.indexing import Path, add_at
 from adjoint.ops.registry import Traced
-from adjoint.ops.structural import broadcast_to, cast, matches, project, unbroadcast
+from adjoint.ops.structural import broadcast_to, cast, matches, project, reshape, unbroadcast
 from adjoint.rules.cotangents import At, Handed, Part
 from adjoint.transforms.transpose import transpose
 
@@ -115,7 +115,15 @@ def reverse_walk(nodes: list[Node], bars: Bars, owned: set[Node] | None = None) 
 
 
 def add_cotangent(bars: Bars, owned: set[Node], operand: Node, g: Any) -> None:
-    """Add ``g``, shaped like the value, to the cotangent of ``operand``."""
+    """Add ``g``, shaped like the value, to the cotangent of ``operand``.
+
+    A block knows a length at run time only if it carries arrays of several.
+    """
+    value = g.value if type(g) is Handed else g
+    shape, want = getattr(value, "shape", operand.shape), operand.shape
+    if shape != want and len(shape) == len(want) and not matches(shape, want):
+        value = reshape(value, shape=want)
+        g = Handed(value) if type(g) is Handed else value
     _add(bars, owned, operand, g, operand)
 
 

@@ -1,10 +1,11 @@
 """Reverse mode through loops of which few states are kept: binomial checkpointing in the graph.
 
-A loop with parameter ``snapshots`` or ``memory`` keeps no residuals of its passes. The forward sweep
-runs the loop, and keeps the carried values before some of them. The reverse sweep takes the steps
-last to first: it goes back to the last state that is kept, runs the loop from there to the step at
-hand, keeping states on the way, and records that step with a tape. Which states, the operations of
-`adjoint.transforms.plans` say when the program runs; here are the loops that follow them::
+A loop with parameter ``snapshots`` or ``memory`` keeps no residuals of its passes. The forward
+sweep runs the loop, and keeps the carried values before some of them. The reverse sweep takes the
+steps last to first: it goes back to the last state that is kept, runs the loop from there to the
+step at hand, keeping states on the way, and records that step with a tape. Which states to keep,
+the operations of `adjoint.transforms.plans` say when the program runs; here are the loops that
+follow them::
 
     ahead(stretch, depth, state):               from the snapshot of a stretch to its last step
         while the stretch has several steps:

@@ -18,6 +18,7 @@ import numpy as np
 from adjoint.ir.core import Block
 from adjoint.ir.graph import Value, walk
 from adjoint.ir.types import StackType, Type
+from adjoint.ops.elementwise import stop_gradient
 from adjoint.ops.indexing import read
 from adjoint.ops.linalg import complement
 from adjoint.ops.products import einsum
@@ -182,19 +183,26 @@ class Sharing:
         path = _path(node)
         if gathers_in(path):
             return Memory(self.fresh(node, "own"))
-        own = self.fresh(node, "own")
-        # A view is of the first operand.
-        for operand in node.inputs if node.op in _SOMETIMES else node.inputs[:1]:
-            own |= self.of(operand).own
+        memory = Memory(self.fresh(node, "own"))
+        assert node.op is not None
+        for operand in node.inputs[:1] if node.op.views else node.inputs:
+            memory |= self.of(operand)
         kinds = {kind for kind, _ in path}
         # NumPy's imaginary part of a real array is read-only.
         if kinds & _READ_ONLY or ("imag" in kinds and node.inputs[0].dtype.kind != "c"):
-            own |= {FOREIGN}
-        return Memory(own)
+            memory |= Memory(frozenset({FOREIGN}))
+        return memory
+
+    def of_others(self, node: Value) -> Memory:
+        """Return what the result of any other operation may refer to."""
+        memory = Memory(self.fresh(node, "own"), self.fresh(node, "held"))
+        if isinstance(node.type, StackType):  # it may have taken entries over
+            memory |= Memory(NONE, NONE.union(*[self.of(v).all for v in node.inputs]))
+        return memory
 
 
 _READ_ONLY = frozenset({"broadcast_to", "diagonal", "read-only diagonal"})
-_SOMETIMES = frozenset({einsum, complement})
+_SOMETIMES = frozenset({einsum, complement, stop_gradient})
 """Operations that may return an operand, or a view of one, though they are not known as views."""
 
 
