@@ -28,6 +28,7 @@ from adjoint.tree import register as register_pytree_node
 
 if TYPE_CHECKING:
     from adjoint.api.compile import jit, report, stage
+    from adjoint.api.external import external
     from adjoint.explain import trace
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "custom_jvp",
     "custom_vjp",
     "derivative",
+    "external",
     "grad",
     "hessian",
     "hvp",
@@ -62,6 +64,7 @@ __all__ = [
 
 
 _LATER = {
+    "external": "adjoint.api.external",
     "jit": "adjoint.api.compile",
     "report": "adjoint.api.compile",
     "stage": "adjoint.api.compile",

@@ -51,9 +51,9 @@ TRANSFORMS = {
     "reverse over reverse": lambda g: ad.grad(lambda x: np.sum(ad.grad(g)(x) * x)),
     "forward over reverse": lambda g: lambda x: ad.jvp(ad.grad(g), (x,), (x,))[1],
     "reverse over forward": lambda g: ad.grad(lambda x: ad.jvp(g, (x,), (x,))[1]),
-    "forward over forward": lambda g: lambda x: ad.jvp(
-        lambda x: ad.jvp(g, (x,), (x,))[1], (x,), (x,)
-    )[1],
+    "forward over forward": lambda g: (
+        lambda x: ad.jvp(lambda x: ad.jvp(g, (x,), (x,))[1], (x,), (x,))[1]
+    ),
 }
 
 
@@ -121,7 +121,10 @@ def scaled(f, p, n, scale=2.0):
 
 scaled.defvjp(
     lambda f, p, n, scale=2.0: (scaled(f, p, n, scale), (p, n)),
-    lambda f, n, res, ct: ({"a": 10 * n * ct["y"] * np.cos(res[0]["a"]), "b": 7 * ct["z"][0]}, None),
+    lambda f, n, res, ct: (
+        {"a": 10 * n * ct["y"] * np.cos(res[0]["a"]), "b": 7 * ct["z"][0]},
+        None,
+    ),
 )
 
 

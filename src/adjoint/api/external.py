@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,10 @@ from adjoint.api.custom import CustomFunction, matching_leaves
 from adjoint.api.tracing import name_of
 from adjoint.dispatch import is_staged, plain
 from adjoint.eager.tape import type_of
-from adjoint.errors import AdjointError, InputError, NoRuleError, RuleError
+from adjoint.errors import AdjointError, InputError, NoRuleError, RuleError, TracingError
+from adjoint.frontend.build import is_rewritten
 from adjoint.frontend.hooks import resolve_staged
+from adjoint.frontend.staged_transform import STAGED
 from adjoint.ir.build import innermost, staging, users_place
 from adjoint.ir.types import Type
 from adjoint.ops import control
@@ -399,6 +402,8 @@ def external(
         When ``vjp`` or ``jvp`` returns something that does not fit.
     NoRuleError
         When a derivative is wanted for which there is no rule.
+    TracingError
+        If a function is defined inside of one that is being staged.
 
     Notes
     -----
@@ -418,4 +423,10 @@ def external(
     >>> np.round(ad.grad(lambda x: erf(x) ** 2)(0.5), 6)
     np.float64(0.914812)
     """
+    for f in (fn, vjp, jvp):
+        if type(f) is FunctionType and is_rewritten(f.__code__, STAGED.hooks):
+            raise TracingError(
+                f"{name_of(f)} is defined inside of a function that is being staged, where code "
+                "records what it does; define a function for ad.external outside of it"
+            )
     return External(fn, shape, vjp, jvp, dtype)

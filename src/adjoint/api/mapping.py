@@ -179,7 +179,7 @@ def _staged(
     for leaf in call.outputs:
         if isinstance(leaf, Output):
             result = call.block.results[leaf.number]
-            results.append(wrap(walk.whole(result)))  # type: ignore[arg-type]
+            results.append(wrap(walk.whole(result)))
         elif type_of_constant(leaf) is not None:
             constant = np.asarray(leaf)
             results.append(broadcast_to(lift(constant), shape=(count, *constant.shape)))
@@ -223,7 +223,9 @@ def _staged_count(fun: Callable, leaves: list[Any], axes: list[Any]) -> Any:
         message = (
             f"the mapped axes of the arguments of {name_of(fun)} differ in length (shapes {shapes})"
         )
-        same = compare("==", n, count) if isinstance(n, Dim) or isinstance(count, Dim) else n == count
+        same = (
+            compare("==", n, count) if isinstance(n, Dim) or isinstance(count, Dim) else n == count
+        )
         if isinstance(same, Staged):
             emit(control.check, (same,), {"error": InputError, "args": (message,)})
         elif not same:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import adjoint.transforms.checkpointed
-import adjoint.transforms.revolved_loops  # noqa: F401  (how both are walked)
 from adjoint import tree
 from adjoint.api.staged_custom import call_of_leaves, record_region
 from adjoint.api.tracing import name_of

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import adjoint.transforms.custom  # noqa: F401  (how calls with rules are walked)
 from adjoint import tree
 from adjoint.api.staged_tracing import StagedCall, zero_of
 from adjoint.api.tracing import name_of

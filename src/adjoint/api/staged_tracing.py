@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 
 import adjoint.transforms.branch_reverse
-import adjoint.transforms.calls  # noqa: F401
-import adjoint.transforms.loop_reverse  # noqa: F401
-import adjoint.transforms.map_reverse  # noqa: F401
+import adjoint.transforms.calls
+import adjoint.transforms.checkpointed
+import adjoint.transforms.custom
+import adjoint.transforms.loop_reverse
+import adjoint.transforms.map_reverse
+import adjoint.transforms.revolved_loops  # noqa: F401
 from adjoint import tree
 from adjoint.eager.tape import type_of
 from adjoint.errors import InputError

@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import ast
 import itertools
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -73,6 +74,9 @@ _CONSUMERS = frozenset(
 
 _LONG_CHAIN = 30
 
+_INLINED = sys.version_info >= (3, 12)
+"""Whether comprehensions run in the frame around them (generators never do)."""
+
 _PLAIN_IN_CLASSES = (
     ast.Name, ast.Attribute, ast.Subscript, ast.BoolOp, ast.UnaryOp, ast.Compare, ast.IfExp,
     ast.NamedExpr, *_KINDS, ast.For, ast.AsyncFor, ast.While, ast.If, ast.With, ast.AsyncWith,
@@ -100,6 +104,8 @@ class Frame:
         The targets of the comprehensions around it.
     lifted
         How many lambdas made here are around it.
+    apart
+        How many comprehensions around it are functions of their own in Python.
     depth
         How many blocks are around it (`adjoint.frontend.nesting`).
     tight
@@ -113,6 +119,7 @@ class Frame:
     definite: set[str] = field(default_factory=set)
     inner: list[set[str]] = field(default_factory=list)
     lifted: int = 0
+    apart: int = 0
     depth: int = 0
     tight: bool = False
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -125,6 +132,20 @@ class StagedExpressions(Transformer):
         self.imported = located.imported
         self.class_name = located.class_name
         self.frame = Frame()
+
+    @contextmanager
+    def inside(self, node: Comprehension, *, lifted: bool) -> Iterator[None]:
+        """Rewrite what a comprehension runs for each item."""
+        frame = self.frame
+        entered, apart = len(frame.inner), isinstance(node, ast.GeneratorExp) or not _INLINED
+        frame.apart += apart
+        frame.lifted += lifted
+        try:
+            yield
+        finally:
+            frame.apart -= apart
+            frame.lifted -= lifted
+            del frame.inner[entered:]
 
     @contextmanager
     def framed(self, frame: Frame, class_name: str | None) -> Iterator[None]:
@@ -179,7 +200,7 @@ class StagedExpressions(Transformer):
         said = make.constant(self.mangled(node.id))
         read: ast.expr = node
         elsewhere = frame.scope.global_ | frame.scope.nonlocal_
-        if frame.lifted and not frame.inner and node.id not in elsewhere:
+        if frame.lifted and not frame.apart and node.id not in elsewhere:
             # Python's error would be that of a closure's variable.
             read = self.hook("bound", said, make.function([], node), at=node)
         return self.hook("use", said, read, at=node) if node.id in frame.maybe else read
@@ -297,16 +318,16 @@ class StagedExpressions(Transformer):
         ):
             return self._native_comprehension(node)
         iterable = self.visit(first.iter)
-        self.frame.inner.append(set(target_names(first.target)))
         element = wanted[0]
         if isinstance(node, ast.DictComp):
             element = Maker(node.key, node.value).tuple(wanted)
-        made = self._function(first.target, self.visit(element))
         make, keep = Maker.over(node), None
-        if first.ifs:
-            test = Maker(first.ifs[0], first.ifs[-1]).chain(ast.And(), first.ifs)
-            keep = self._function(first.target, self.visit(test))
-        self.frame.inner.pop()
+        with self.inside(node, lifted=True):
+            self.frame.inner.append(set(target_names(first.target)))
+            made = self._function(first.target, self.visit(element))
+            if first.ifs:
+                test = Maker(first.ifs[0], first.ifs[-1]).chain(ast.And(), first.ifs)
+                keep = self._function(first.target, self.visit(test))
         kind = make.constant(_KINDS[type(node)])
         keep = keep or make.constant(None)
         return self.hook("comprehension", kind, iterable, made, keep, at=node)
@@ -329,20 +350,22 @@ class StagedExpressions(Transformer):
     def _native_comprehension(self, node: Comprehension) -> ast.expr:
         frame = self.frame
         definite = set(frame.definite)
-        entered = 0
-        for generator in node.generators:
-            generator.iter = self.visit(generator.iter)
-            if not generator.is_async:
-                generator.iter = self.hook("items", generator.iter, at=generator.iter)
-            frame.inner.append(set(target_names(generator.target)))
-            entered += 1
-            generator.target = self.visit(generator.target)
-            generator.ifs = [self.hook("test", self.visit(test), at=test) for test in generator.ifs]
-        if isinstance(node, ast.DictComp):
-            node.key, node.value = self.visit(node.key), self.visit(node.value)
-        else:
-            node.elt = self.visit(node.elt)
-        del frame.inner[len(frame.inner) - entered :]
+        first = node.generators[0]
+        first.iter = self.visit(first.iter)
+        with self.inside(node, lifted=False):
+            for generator in node.generators:
+                if generator is not first:
+                    generator.iter = self.visit(generator.iter)
+                if not generator.is_async:
+                    generator.iter = self.hook("items", generator.iter, at=generator.iter)
+                frame.inner.append(set(target_names(generator.target)))
+                generator.target = self.visit(generator.target)
+                tests = [self.hook("test", self.visit(test), at=test) for test in generator.ifs]
+                generator.ifs = tests
+            if isinstance(node, ast.DictComp):
+                node.key, node.value = self.visit(node.key), self.visit(node.value)
+            else:
+                node.elt = self.visit(node.elt)
         frame.definite = definite
         return node
 

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from adjoint.ops.registry import Op, Traced, primitive
+from adjoint.ops.structural import broadcast_to
 
-__all__ = ["arange", "eye", "full", "iota", "ones", "range_length", "zeros", "zeros_like"]
+__all__ = ["arange", "eye", "full", "iota", "ones", "range_length", "spread_zeros", "zeros", "zeros_like"]
 
 _DOUBLE = np.dtype(np.float64)
 
@@ -64,6 +65,15 @@ def zeros(shape: Any, dtype: Any = _DOUBLE) -> Any:
 def ones(shape: Any, dtype: Any = _DOUBLE) -> Any:
     """Return ``np.ones(shape, dtype)``."""
     return _filled(shape, 1, dtype)
+
+
+def spread_zeros(shape: tuple[Any, ...], dtype: Any) -> Any:
+    """Return zeros that take no memory: one number, broadcast."""
+    zero = np.zeros((), dtype)
+    for n in shape:
+        if isinstance(n, Traced):
+            return n._record(broadcast_to, (zero,), {"shape": shape})
+    return broadcast_to(zero, shape=shape)
 
 
 def zeros_like(x: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from adjoint.ir.dims import Dim
 from adjoint.ops.registry import primitive
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "copy",
     "diagonal",
     "matches",
+    "may_be_stretched",
     "pad",
     "permute",
     "project",
@@ -22,6 +24,7 @@ __all__ = [
     "reduce_sum",
     "reshape",
     "stack",
+    "sum_to",
     "unbroadcast",
 ]
 
@@ -107,11 +110,28 @@ def matches(have: tuple[Any, ...], want: tuple[Any, ...]) -> bool:
     )
 
 
+def may_be_stretched(have: tuple[Any, ...], want: tuple[Any, ...]) -> bool:
+    """Tell whether broadcasting may lead from ``want`` to ``have``, which `matches`, at run time.
+
+    It may where a length is read from an array (``dim``), since only those are nowhere compared.
+    """
+    return any(
+        n != m and (type(m) is not int or m == 1) and (_is_read(n) or _is_read(m))
+        for n, m in zip(have, want, strict=True)
+    )
+
+
+def _is_read(n: Any) -> bool:
+    return isinstance(n, Dim) and any(value.op.name == "dim" for value, _ in n.terms if value.op)
+
+
 def unbroadcast(x: Any, shape: tuple[int, ...]) -> Any:
     """Sum ``x`` over the axes along which an array of ``shape`` was broadcast to it."""
     have = x.shape
-    if have == shape or matches(have, shape):
+    if have == shape:
         return x
+    if matches(have, shape):
+        return sum_to(x, shape=shape) if may_be_stretched(have, shape) else x
     lead = len(have) - len(shape)
     if lead < 0:  # a store drops leading axes of length one: a[0] = [[1, 2, 3]]
         x = reshape(x, shape=(1,) * -lead + tuple(have))
@@ -132,3 +152,7 @@ def project(x: Any, dtype: np.dtype) -> Any:
     if x.dtype.kind == "c" and dtype.kind != "c":
         x = x.real
     return x if x.dtype == dtype else cast(x, dtype=dtype)
+
+
+sum_to = primitive("sum_to", lambda x, *, shape: unbroadcast(x, shape), "x", views=True)
+"""`unbroadcast`, of lengths that show when the program runs."""

@@ -88,6 +88,7 @@ def _axis_back(x: Any, axis: int) -> Any:
 linear(st.reshape, lambda ct, x_type: st.reshape(ct, shape=x_type.shape))
 linear(st.permute, lambda ct, axes: st.permute(ct, axes=_inverse(axes)))
 linear(st.broadcast_to, lambda ct, x_type: st.unbroadcast(ct, x_type.shape))
+linear(st.sum_to, lambda ct, x_type: st.broadcast_to(ct, shape=x_type.shape))
 linear(st.cast, lambda ct, x_type: st.project(ct, x_type.dtype))
 linear(st.copy, lambda ct: ct)
 linear(st.diagonal, lambda ct, offset_axes: At((("diagonal", offset_axes),), ct))

@@ -52,8 +52,12 @@ class FixedList(list):
             "two dimensions"
         )
 
-    append = extend = insert = remove = pop = clear = sort = reverse = _refuse  # type: ignore[assignment]
-    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse  # type: ignore[assignment]
+
+for _name in (
+    "append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "__setitem__",
+    "__delitem__", "__iadd__", "__imul__",
+):  # fmt: skip
+    setattr(FixedList, _name, FixedList._refuse)
 
 
 class StagedList(Items):
@@ -168,8 +172,7 @@ class StagedList(Items):
         return self._needed("an operator of lists")
 
     __add__ = __radd__ = __mul__ = __rmul__ = __iadd__ = __contains__ = __delitem__ = _operator
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _operator  # type: ignore[assignment]
-    __hash__ = None  # type: ignore[assignment]
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _operator
 
     def __bool__(self) -> bool:
         truth = self.length != 0 if type(self.length) is int else bool(self.length)
@@ -322,4 +325,3 @@ def _shared_with(leaf: Any, builder: Builder) -> Staged | None:
     outer = builder.parent
     assert outer is not None
     return root if outer.sees(root._value) else None
-

@@ -1,7 +1,7 @@
 """Which of the places that a function has changed can still be seen after it has returned.
 
-A list or object that the function made for itself, and did not hand out, is of no concern to anyone.
-Staging cannot know who made it; but nothing refers to it any more.
+A list or object that the function made for itself, and did not hand out, concerns nobody. Staging
+cannot know who made it; but nothing refers to it any more.
 """
 
 from __future__ import annotations

@@ -31,12 +31,6 @@ from adjoint.transforms.reverse import add_cotangent, reverse_walk
 
 __all__ = ["again"]
 
-general(
-    control.recompute,
-    jvp=lambda x_dot, after: None if x_dot is None else control.recompute(x_dot, after),
-    vjp=(lambda ct: ct, None),
-)
-
 
 def again(value: Value, after: Value) -> Value:
     """Return a value as one that is not there before ``after``."""
@@ -46,6 +40,15 @@ def again(value: Value, after: Value) -> Value:
     if type.kind != "array" and type.dtype.kind not in "fc":
         return value
     return innermost().emit(control.recompute, (value, after), {}, type)
+
+
+general(
+    control.recompute,
+    jvp=lambda x_dot, after: (
+        None if x_dot is None else wrap(again(value_of(x_dot), value_of(after)))
+    ),
+    vjp=(lambda ct: ct, None),
+)
 
 
 def _replay_checkpoint(replay: Replay, node: Value) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from adjoint.ir import Block, Node
 from adjoint.ops.registry import Traced
-from adjoint.ops.structural import broadcast_to, cast, matches, project
+from adjoint.ops.structural import broadcast_to, cast, matches, may_be_stretched, project
 from adjoint.rules.cotangents import Undefined
 from adjoint.transforms.transpose import transpose
 
@@ -92,7 +92,10 @@ def as_tangent(dot: Any, node: Node) -> Any:
     """Return a tangent in the shape and type of the value that it belongs to."""
     if not hasattr(dot, "shape"):  # a Python number, or a traced one
         dot = cast(dot, dtype=_C128 if isinstance(dot, complex) else node.dtype)
-    if dot.shape != node.shape and not matches(dot.shape, node.shape):
+    have = dot.shape
+    if have != node.shape and (
+        not matches(have, node.shape) or may_be_stretched(node.shape, have)
+    ):
         dot = broadcast_to(dot, shape=node.shape)
     if dot.dtype != node.dtype:
         dot = project(dot, node.dtype)

@@ -92,7 +92,7 @@ class Push(Copier):
             self.dots[node] = undefined
             return
         several = isinstance(node.type, tuple)
-        shape = tuple(t.shape for t in new.type) if several else shape_of(new)
+        shape = tuple([x.shape for x in wrap(new)]) if several else shape_of(new)
         inputs = tuple(
             None
             if t is None

@@ -150,7 +150,7 @@ class Replay(Copier):
                 "one with @ad.custom_vjp or @ad.custom_jvp"
             )
         if isinstance(node.type, tuple):
-            shape: Any = tuple(t.shape for t in new.type)
+            shape: Any = tuple([x.shape for x in wrap(new)])
             dtype: Any = new.dtype
         else:
             shape, dtype = shape_of(new), new.dtype

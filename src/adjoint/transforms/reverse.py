@@ -15,7 +15,7 @@ import numpy as np
 
 from adjoint.errors import RuleError
 from adjoint.ir import Node
-from adjoint.ops.creation import zeros
+from adjoint.ops.creation import spread_zeros, zeros
 from adjoint.ops.indexing import Path, add_at
 from adjoint.ops.registry import Traced
 from adjoint.ops.structural import broadcast_to, cast, matches, project, reshape, unbroadcast
@@ -149,14 +149,15 @@ def _add(bars: Bars, owned: set[Node], operand: Node, g: Any, node: Node) -> Non
             g, dtype=_C128 if isinstance(g, complex) else operand.dtype
         )  # a Python number, or a traced one
         shape = g.shape
-    if shape != operand.shape and not matches(shape, operand.shape):
-        if node.op is None or not node.op.rule.broadcasts:
+    if shape != operand.shape:
+        if node.op is not None and node.op.rule.broadcasts:
+            g = unbroadcast(g, operand.shape)
+        elif not matches(shape, operand.shape):
             name = node.op.name if node.op is not None else "parameter"
             raise RuleError(
                 f"the rule of {name!r} returned a cotangent of shape {shape} "
                 f"for an operand of shape {operand.shape}"
             )
-        g = unbroadcast(g, operand.shape)
     if g.dtype != operand.dtype:
         g = project(g, operand.dtype)
     held = bars.get(operand)
@@ -220,6 +221,6 @@ def _copy(x: Any) -> Any:
 def _with_zeros(parts: list[Any], node: Node) -> tuple[Any, ...]:
     # Zeros without memory: rules tell by that a result that nobody used (rules.matrices.is_absent).
     return tuple(
-        broadcast_to(zeros((), dtype), shape=shape) if part is None else part
+        spread_zeros(shape, dtype) if part is None else part
         for part, shape, dtype in zip(parts, node.shape, node.dtype, strict=True)
     )

@@ -66,6 +66,12 @@ def _refuse_reshape(shape: tuple[Any, ...], target: tuple[Any, ...]) -> NoReturn
     raise ValueError(f"cannot reshape array of shape {have} into shape {want}")
 
 
+@rule("sum_to")
+def _sum_to(call: Call) -> Type:
+    (x,) = call.operands
+    return x.with_shape(as_shape(call.param("shape")))
+
+
 @rule("permute")
 def _permute(call: Call) -> Type:
     (x,) = call.operands

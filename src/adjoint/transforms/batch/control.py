@@ -32,7 +32,7 @@ def _projected(new: Value, differ: list[bool]) -> Results:
     builder = innermost()
     return [
         (builder.emit(project_result, (new,), {"k": k}, t), d)
-        for k, (t, d) in enumerate(zip(new.type, differ, strict=True))  # type: ignore[arg-type]
+        for k, (t, d) in enumerate(zip(new.type, differ, strict=True))
     ]
 
 
@@ -52,7 +52,7 @@ def _body(walk: Batch, block: Block, differ: list[bool]) -> Builder:
         inner = walk.inner()
         inner.enter(block.parameters)
         inner.run(block)
-        builder.block.results = _given(inner, block.results, differ)  # type: ignore[assignment]
+        builder.block.results = _given(inner, block.results, differ)
     return builder
 
 
@@ -62,7 +62,7 @@ def _for(walk: Batch, node: Value) -> Results:
     block = _body(walk, body, differ).block
     bounds = [walk.value(v) for v in node.inputs[:3]]
     inits = _given(walk, node.inputs[3:], differ)
-    types = tuple([p.type for p in block.parameters[1:]])  # type: ignore[attr-defined]
+    types = tuple([p.type for p in block.parameters[1:]])
     inputs = (*bounds, *inits)
     params = walk.params(node.params)
     new = innermost().emit(control.for_loop, inputs, params, types, (block,), node.place)
@@ -76,7 +76,7 @@ def _while(walk: Batch, node: Value) -> Results:
     differ = [p in walk.found for p in body.parameters]
     blocks = (_body(walk, condition, [False]).block, _body(walk, body, differ).block)
     inits = _given(walk, node.inputs, differ)
-    types = tuple([p.type for p in blocks[1].parameters])  # type: ignore[attr-defined]
+    types = tuple([p.type for p in blocks[1].parameters])
     params = walk.params(node.params)
     new = innermost().emit(control.while_loop, tuple(inits), params, types, blocks, node.place)
     return _projected(new, differ)
@@ -100,9 +100,10 @@ def _map(walk: Batch, node: Value) -> Results:
     differ = [(node, k) in walk.found for k in range(len(body.results))]
     builder = _body(walk, body, differ)
     types = []
-    for r, t in zip(builder.block.results, node.type, strict=True):  # type: ignore[arg-type]
-        entry = exported(r.type, builder)  # type: ignore[attr-defined]
-        types.append(Type(entry.dtype, (walk.type(t).shape[0], *entry.shape)))  # type: ignore[union-attr]
+    for r, t in zip(builder.block.results, node.type, strict=True):
+        entry = exported(r.type, builder)
+        assert isinstance(entry, Type)
+        types.append(Type(entry.dtype, (walk.type(t).shape[0], *entry.shape)))
     inputs = (walk.value(node.inputs[0]),)
     new = innermost().emit(control.map_loop, inputs, {}, tuple(types), (builder.block,), node.place)
     results = []

@@ -22,8 +22,12 @@ Key: TypeAlias = Any
 """A value, or a pair of a control operation and the number of a result."""
 
 
+_FIRST_ONLY = frozenset({control.checked, control.recompute})
+"""Operations whose result is their first operand."""
+
+
 def dependence(block: Block, varying: set[Value]) -> set[Key]:
-    """Return what differs between examples in a block and those in it, given what does around it."""
+    """Return what differs between examples in a block, given what does around it."""
     found: set[Key] = set(varying)
     _spread(block, found)
     return found
@@ -41,21 +45,21 @@ def used_by(node: Value) -> Iterator[Value]:
     yield from operands(node)
     yield from values_in(node.type)
     for block in node.blocks:
-        inside: set[Value] = set(block.parameters)  # type: ignore[arg-type]
+        inside: set[Value] = set(block.parameters)
         for inner in block.nodes:
-            yield from [v for v in used_by(inner) if v not in inside]  # type: ignore[arg-type]
-            inside.add(inner)  # type: ignore[arg-type]
-        yield from [r for r in block.results if r not in inside]  # type: ignore[misc]
+            yield from [v for v in used_by(inner) if v not in inside]
+            inside.add(inner)
+        yield from [r for r in block.results if r not in inside]
         for p in block.parameters:
-            yield from values_in(p.type)  # type: ignore[attr-defined]
+            yield from values_in(p.type)
 
 
 def _spread(block: Block, found: set[Key]) -> None:
     node: Value
-    for node in block.nodes:  # type: ignore[assignment]
+    for node in block.nodes:
         op = node.op
         if op in control.CONTROL:
-            _CONTROL[op](node, found)  # type: ignore[index]
+            _CONTROL[op](node, found)
         elif op is project_result and node.inputs[0].op in control.CONTROL:
             if (node.inputs[0], node.params["k"]) in found:
                 found.add(node)
@@ -65,12 +69,15 @@ def _spread(block: Block, found: set[Key]) -> None:
             assert isinstance(type, Type)
             if x in found and varies(type.shape[node.params["axis"]], found):
                 found.add(node)
+        elif op in _FIRST_ONLY:
+            if node.inputs[0] in found:
+                found.add(node)
         elif any(v in found for v in operands(node)):
             found.add(node)
 
 
 def _all(node: Value, found: set[Key]) -> None:
-    found.update((node, k) for k in range(len(node.type)))  # type: ignore[arg-type]
+    found.update((node, k) for k in range(len(node.type)))
 
 
 def _carried(node: Value, inits: Any, first: int, found: set[Key]) -> None:

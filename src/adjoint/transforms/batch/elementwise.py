@@ -19,7 +19,7 @@ __all__: list[str] = []
 @rule("add")
 def elementwise(o: Operation) -> Value:
     """Batch any operation whose operands are broadcast together."""
-    types: list[Type] = [v.type for v in o.node.inputs]  # type: ignore[misc]
+    types: list[Type] = [v.type for v in o.node.inputs]
     rank = max(t.ndim for t in types)
     inputs = [o.aligned(k, rank) for k in range(len(types))]
     op = o.node.op
@@ -42,8 +42,8 @@ def elementwise(o: Operation) -> Value:
 
 def _found(o: Operation, inputs: list[Value]) -> list[np.dtype]:
     """Return the dtypes that the operation gives."""
-    units = tuple([Type(v.dtype, (1,) * v.type.ndim, v.type.kind) for v in inputs])  # type: ignore[union-attr]
-    return _dtypes(infer(o.node.op, units, o.params))  # type: ignore[arg-type]
+    units = tuple([Type(v.dtype, (1,) * v.type.ndim, v.type.kind) for v in inputs])
+    return _dtypes(infer(o.node.op, units, o.params))
 
 
 def _dtypes(type: Any) -> list[np.dtype]:
@@ -55,9 +55,30 @@ def _python_number(o: Operation) -> Value:
     return o.result(o.inputs[0])
 
 
+def _everywhere(o: Operation, k: int) -> Value:
+    """Return a condition as it holds for all examples."""
+    if not o.on[k]:
+        return o.inputs[k]
+    return record(function_op(np.all), (), {"args": (o.inputs[k],), "kwargs": {}})
+
+
 @rule("check")
 def _check(o: Operation) -> Value:
-    op = o.node.op
-    assert op is not None
-    everywhere = record(function_op(np.all), (), {"args": (o.inputs[0],), "kwargs": {}})
-    return innermost().emit(op, (everywhere,), o.params, o.node.type, (), o.node.place)
+    return _same_for_all(o, (_everywhere(o, 0),))
+
+
+@rule("checked")
+def _checked(o: Operation) -> Value:
+    inputs = (o.inputs[0], _everywhere(o, 1))
+    return o.emit(o.node.op, inputs, o.params) if o.on[0] else _same_for_all(o, inputs)
+
+
+@rule("recompute")
+def _recompute(o: Operation) -> Value:
+    return o.emit(o.node.op, o.inputs) if o.on[0] else _same_for_all(o, o.inputs)
+
+
+def _same_for_all(o: Operation, inputs: tuple[Value, ...]) -> Value:
+    o.differs = False
+    type = o.walk.type(o.node.type)
+    return innermost().emit(o.node.op, inputs, o.params, type, (), o.node.place)

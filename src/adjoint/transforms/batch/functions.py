@@ -7,6 +7,7 @@ arguments for all examples.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -49,27 +50,25 @@ class _Call:
         x = self.one[name]
         return x.type.ndim if isinstance(x, Value) else np.ndim(x)
 
+    def whole(self, name: str) -> Value:
+        """Return an argument with an axis of examples."""
+        if not isinstance(self.one[name], Value):
+            raise OneByOne
+        return self.o.walk.whole(self.one[name])
+
     def axis(self, of: str, name: str = "axis", default: Any = -1) -> None:
         """Make an axis of one example that of all; of a flattened array the only one."""
         ndim = self.rank(of)
         axis = self.all.get(name, default)
         if axis is None:
             x = self.all[of]
-            size = -1
-            if any(n == 0 or n is None for n in x.shape):
+            if any(type(n) is not int or n == 0 for n in x.shape[1:]):
                 raise OneByOne
-            self.all[of] = _flattened(x, self.o.count, size)
-            axis = 0
+            self.all[of] = shaped(x, (self.o.count, math.prod(x.shape[1:])))
+            axis, ndim = 0, 1
         elif isinstance(axis, tuple):
             raise OneByOne
         self.all[name] = axis % max(ndim, 1) + 1 if ndim else axis
-
-
-def _flattened(x: Value, count: Any, size: int) -> Value:
-    from adjoint.ops.structural import reshape
-    from adjoint.transforms.batch.table import record
-
-    return record(reshape, (x,), {"shape": (count, size)})
 
 
 def _function(*functions: Callable[..., Any]) -> Callable[[Callable[[_Call], None]], Any]:
@@ -83,7 +82,7 @@ def _function(*functions: Callable[..., Any]) -> Callable[[Callable[[_Call], Non
                 call = _Call(o, signature)
                 fn(call)
                 params = {"args": call.bound.args, "kwargs": call.bound.kwargs}
-                return o.emit(o.node.op, (), params)  # type: ignore[arg-type]
+                return o.emit(o.node.op, (), params)
 
             rule(f"{function.__module__}.{function.__qualname__}", varying=True)(batched)
         return fn
@@ -91,7 +90,9 @@ def _function(*functions: Callable[..., Any]) -> Callable[[Callable[[_Call], Non
     return register
 
 
-@_function(np.isposinf, np.isneginf, np.isreal, np.iscomplex, np.fix, np.round, np.nan_to_num)
+@_function(
+    np.isposinf, np.isneginf, np.isreal, np.iscomplex, np.fix, np.round, np.around, np.nan_to_num
+)
 def _elementwise(call: _Call) -> None:
     call.only(*list(call.all)[:1])
 
@@ -162,7 +163,19 @@ def _leaders(call: _Call) -> None:
 
 @_function(discrete.ranked)
 def _ranked(call: _Call) -> None:
-    call.only("x")
+    call.only("x", "ranks")
+    if call.differs("ranks"):
+        call.all["x"] = call.whole("x")
+        more = call.rank("x") - call.rank("ranks")
+        call.all["ranks"] = expanded(call.all["ranks"], more)
 
 
-_ = shaped
+@_function(np.linalg.matrix_rank)
+def _matrix_rank(call: _Call) -> None:
+    call.only("A")
+
+
+@_function(np.unwrap)
+def _unwrap(call: _Call) -> None:
+    call.only("p")
+    call.axis("p")

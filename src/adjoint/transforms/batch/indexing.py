@@ -68,7 +68,7 @@ def _entry(old: Any, new: Any, copies: set[Value]) -> _Entry:
         return _Entry("slice", new, 0, False)
     if isinstance(old, Value):
         differs = isinstance(new, Value) and new in copies
-        ndim = old.type.ndim  # type: ignore[union-attr]
+        ndim = old.type.ndim
         if old.dtype.kind == "b":
             if not ndim or differs:
                 raise OneByOne
@@ -156,7 +156,7 @@ def _of_all(walk: Any, old: Any, new: Any, ndim: int, whole: bool = True) -> _In
     whole : bool
         Whether the array has an axis of examples.
     """
-    entries = list(enumerate(_entries(old, new, ndim, walk.copies)))
+    entries: list[tuple[Any, _Entry]] = list(enumerate(_entries(old, new, ndim, walk.copies)))
     depth = max((e.gathers for _, e in entries), default=0)
     gathered = [f"gathered {k}" for k in range(depth)]
     has_arrays = any(e.kind in _ARRAYS for _, e in entries)
@@ -264,7 +264,7 @@ def _store(o: Operation) -> Value:
         return masked
     steps, order = _path(o, o.rank(0))
     value = _facing(o, len(order) - 1, order)
-    return o.emit(o.node.op, (o.whole(0), value), {"path": steps})  # type: ignore[arg-type]
+    return o.emit(o.node.op, (o.whole(0), value), {"path": steps})
 
 
 def _facing(o: Operation, ndim: int, order: tuple[int, ...]) -> Value:

@@ -29,7 +29,7 @@ __all__: list[str] = []
     "inv", "pinv", "det", "adjugate", "slogdet", "cholesky", "qr", "svd", "eig", "matrix_function",
 )  # fmt: skip
 def _of_matrix(o: Operation) -> Value:
-    return o.emit(o.node.op, o.inputs, o.params)  # type: ignore[arg-type]
+    return o.emit(o.node.op, o.inputs, o.params)
 
 
 @rule("eigh")
@@ -41,13 +41,13 @@ def _eigh(o: Operation) -> Value:
 
 @rule("spectral")
 def _spectral(o: Operation) -> Value:
-    return o.emit(o.node.op, [o.whole(k) for k in range(3)], o.params)  # type: ignore[arg-type]
+    return o.emit(o.node.op, [o.whole(k) for k in range(3)], o.params)
 
 
 @rule("adjugate_derivative")
 def _adjugate_derivative(o: Operation) -> Value:
     rank = max(o.rank(0), o.rank(1))
-    return o.emit(o.node.op, (o.aligned(0, rank), o.aligned(1, rank)), o.params)  # type: ignore[arg-type]
+    return o.emit(o.node.op, (o.aligned(0, rank), o.aligned(1, rank)), o.params)
 
 
 @rule("solve", "solve_triangular")
@@ -55,7 +55,7 @@ def _solve(o: Operation) -> Value:
     if not o.on[0] and o.rank(0) == o.rank(1) == 2:
         return _by_columns(o, 1)
     rank = max(o.rank(0), o.rank(1))
-    return o.emit(o.node.op, (o.aligned(0, rank), o.aligned(1, rank)), o.params)  # type: ignore[arg-type]
+    return o.emit(o.node.op, (o.aligned(0, rank), o.aligned(1, rank)), o.params)
 
 
 @rule("sparse_matmul", "sparse_solve")
@@ -79,7 +79,7 @@ def _by_columns(o: Operation, k: int) -> Value:
     found = type.shape[1]
     op, dtype = o.node.op, o.node.dtype
     inputs = [x if j == k else v for j, v in enumerate(o.inputs)]
-    result = innermost().emit(op, tuple(inputs), o.params, Type(dtype, (found, width)))  # type: ignore[arg-type]
+    result = innermost().emit(op, tuple(inputs), o.params, Type(dtype, (found, width)))
     if not columns:
         return permuted(result, (1, 0))
     return permuted(shaped(result, (found, columns[0], count)), (2, 0, 1))

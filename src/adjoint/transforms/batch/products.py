@@ -69,4 +69,4 @@ def _einsum(o: Operation) -> Value:
         raise OneByOne
     labels = tuple([letter + s if on else s for s, on in zip(inputs, o.on, strict=True)])
     params = {**o.params, "inputs": labels, "output": letter + output}
-    return o.emit(o.node.op, o.inputs, params)  # type: ignore[arg-type]
+    return o.emit(o.node.op, o.inputs, params)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from adjoint.ir.build import innermost
-from adjoint.ir.graph import Value
+from adjoint.ir.graph import Value, values_in
 from adjoint.ir.types import Type
 from adjoint.ops.creation import full
 from adjoint.ops.indexing import index_add
 from adjoint.ops.inference.reduction import normalized
-from adjoint.transforms.batch.table import OneByOne, Operation, rule
+from adjoint.transforms.batch.table import OneByOne, Operation, expanded, rule
 
 __all__: list[str] = []
 
@@ -18,13 +18,20 @@ __all__: list[str] = []
 @rule(
     "reduce_sum", "reduce_prod", "reduce_max", "reduce_min", "reduce_fmax", "reduce_fmin",
     "reduce_logaddexp", "reduce_hypot", "variance", "standard_deviation", "norm", "logsumexp",
-    "softmax", "log_softmax",
+    "softmax", "log_softmax", varying=True,
 )  # fmt: skip
 def _reduction(o: Operation) -> Value:
+    """Reduce over the axes of one example; ``where`` may differ between them."""
     n = o.rank(0)
     axes = normalized(o.params.get("axis"), n) if n else ()
     params = {**o.params, "axis": tuple([a + 1 for a in axes])}
-    return o.emit(o.node.op, o.inputs, params)  # type: ignore[arg-type]
+    where = o.params.get("where")
+    if isinstance(where, Value) and where in o.walk.copies:
+        assert isinstance(where.type, Type)
+        params["where"] = expanded(where, n + 1 - where.type.ndim)
+    if any(v in o.walk.copies for k, p in o.params.items() if k != "where" for v in values_in(p)):
+        raise OneByOne
+    return o.emit(o.node.op, (o.whole(0),), params)
 
 
 def _axis(o: Operation, k: int = 0) -> int:
@@ -37,13 +44,13 @@ def _axis(o: Operation, k: int = 0) -> int:
     "add_reduceat", "repeat_segments",
 )  # fmt: skip
 def _along(o: Operation) -> Value:
-    return o.emit(o.node.op, o.inputs, {**o.params, "axis": _axis(o)})  # type: ignore[arg-type]
+    return o.emit(o.node.op, o.inputs, {**o.params, "axis": _axis(o)})
 
 
 @rule("recurrence")
 def _recurrence(o: Operation) -> Value:
     inputs = (o.aligned(0, o.rank(1)), o.whole(1))
-    return o.emit(o.node.op, inputs, {**o.params, "axis": _axis(o, 1)})  # type: ignore[arg-type]
+    return o.emit(o.node.op, inputs, {**o.params, "axis": _axis(o, 1)})
 
 
 @rule("gather_along", "scatter_along", varying=True)
@@ -57,7 +64,7 @@ def _by_order(o: Operation) -> Value:
     length = params.get("length")
     if isinstance(length, Value) and length in o.walk.copies:
         raise OneByOne
-    return o.emit(o.node.op, (o.whole(0),), params)  # type: ignore[arg-type]
+    return o.emit(o.node.op, (o.whole(0),), params)
 
 
 @rule("bincount")

@@ -12,7 +12,12 @@ __all__: list[str] = []
 
 @rule("push", "entry_add")
 def _push(o: Operation) -> Value:
-    return o.emit(o.node.op, (o.whole(0), o.whole(1)), o.params)  # type: ignore[arg-type]
+    return o.emit(o.node.op, (o.whole(0), o.whole(1)), o.params)
+
+
+@rule("add_stacks")
+def _add_stacks(o: Operation) -> Value:
+    return o.emit(control.add_stacks, (o.whole(0), o.whole(1)))
 
 
 @rule("entry")

@@ -6,8 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from adjoint.ir.build import innermost
 from adjoint.ir.graph import Value
-from adjoint.ops.structural import broadcast_to, pad
+from adjoint.ir.types import Type
+from adjoint.ops.indexing import getitem
+from adjoint.ops.structural import broadcast_to, pad, sum_to
 from adjoint.transforms.batch.table import OneByOne, Operation, rule, shaped
 
 __all__: list[str] = []
@@ -15,26 +18,26 @@ __all__: list[str] = []
 
 @rule("cast", "copy", "stop_gradient", "real", "imag")
 def _same(o: Operation) -> Value:
-    return o.emit(o.node.op, o.inputs, o.params)  # type: ignore[arg-type]
+    return o.emit(o.node.op, o.inputs, o.params)
 
 
 @rule("complement")
 def _complement(o: Operation) -> Value:
-    return o.emit(o.node.op, (o.whole(0), o.whole(1)), o.params)  # type: ignore[arg-type]
+    return o.emit(o.node.op, (o.whole(0), o.whole(1)), o.params)
 
 
 @rule("reshape")
 def _reshape(o: Operation) -> Value:
     shape = o.params["shape"]
     shape = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
-    return o.emit(o.node.op, o.inputs, {"shape": (o.count, *shape)})  # type: ignore[arg-type]
+    return o.emit(o.node.op, o.inputs, {"shape": (o.count, *shape)})
 
 
 @rule("permute")
 def _permute(o: Operation) -> Value:
     n = o.rank(0)
     axes = (0, *[a % n + 1 for a in o.params["axes"]])
-    return o.emit(o.node.op, o.inputs, {"axes": axes})  # type: ignore[arg-type]
+    return o.emit(o.node.op, o.inputs, {"axes": axes})
 
 
 @rule("broadcast_to")
@@ -44,12 +47,23 @@ def _broadcast_to(o: Operation) -> Value:
     return o.emit(broadcast_to, (x,), {"shape": (o.count, *shape)})
 
 
+@rule("sum_to")
+def _sum_to(o: Operation) -> Value:
+    shape = tuple(o.params["shape"])
+    lead = o.rank(0) - len(shape)
+    if lead <= 0:
+        return o.emit(sum_to, o.inputs, {"shape": (o.count, *shape)})
+    wide = (o.count, *(1,) * lead, *shape)
+    summed = innermost().emit(sum_to, o.inputs, {"shape": wide}, Type(o.node.dtype, wide))
+    return o.emit(getitem, (summed,), {"index": (slice(None), *(0,) * lead, ...)})
+
+
 @rule("diagonal")
 def _diagonal(o: Operation) -> Value:
     n = o.rank(0)
     offset, i, j = o.params.get("offset_axes", (0, 0, 1))
     params = {**o.params, "offset_axes": (offset, i % n + 1, j % n + 1)}
-    return o.emit(o.node.op, o.inputs, params)  # type: ignore[arg-type]
+    return o.emit(o.node.op, o.inputs, params)
 
 
 @rule("pad")
@@ -76,7 +90,7 @@ def _concatenate(o: Operation) -> Value:
 
 def _joined(o: Operation, axis: int) -> Value:
     inputs = [o.result(o.whole(k)) for k in range(len(o.inputs))]
-    return o.emit(o.node.op, inputs, {"axis": axis})  # type: ignore[arg-type]
+    return o.emit(o.node.op, inputs, {"axis": axis})
 
 
 @rule("full", varying=True)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from adjoint.transforms.batch.walk import Batch
 
 __all__ = [
-    "ONE_BY_ONE", "RULES", "OneByOne", "Operation", "expanded", "in_dtype", "permuted", "record", "rule", "rule_of",
-    "shaped",
+    "ONE_BY_ONE", "RULES", "OneByOne", "Operation", "expanded", "in_dtype", "permuted", "record",
+    "rule", "rule_of", "shaped",
 ]  # fmt: skip
 
 
@@ -85,9 +85,11 @@ class Operation:
         Which of them lie along a first axis of examples.
     params : dict
         With values recorded again.
+    differs : bool
+        Whether the result differs between examples; a rule may set it to False.
     """
 
-    __slots__ = ("inputs", "node", "on", "params", "walk")
+    __slots__ = ("differs", "inputs", "node", "on", "params", "walk")
 
     def __init__(
         self,
@@ -102,6 +104,7 @@ class Operation:
         self.inputs = inputs
         self.on = on
         self.params = params
+        self.differs = True
 
     @property
     def count(self) -> Any:
@@ -110,14 +113,14 @@ class Operation:
 
     def rank(self, k: int) -> int:
         """Return how many axes operand ``k`` of one example has."""
-        return self.node.inputs[k].type.ndim  # type: ignore[union-attr]
+        return self.node.inputs[k].type.ndim
 
     def whole(self, k: int) -> Value:
         """Return operand ``k`` with an axis of examples, whether it differs between them or not."""
         return self.walk.whole(self.node.inputs[k])
 
     def aligned(self, k: int, rank: int) -> Value:
-        """Return operand ``k`` such that it broadcasts with others, up to ``rank`` axes an example."""
+        """Return operand ``k`` such that it faces others of up to ``rank`` axes an example."""
         x = self.inputs[k]
         return expanded(x, rank - self.rank(k)) if self.on[k] else x
 

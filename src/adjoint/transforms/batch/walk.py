@@ -15,15 +15,15 @@ from adjoint.ir.build import building, innermost
 from adjoint.ir.dims import Dim, difference
 from adjoint.ir.edit import Copier, exported
 from adjoint.ir.graph import Value, map_values, values_in
-from adjoint.ir.types import AnyType, StackType, Type, python_type
+from adjoint.ir.types import StackType, Type, python_type
 from adjoint.ops import control
 from adjoint.ops import elementwise as ew
 from adjoint.ops.creation import full, iota
-from adjoint.ops.indexing import getitem
 from adjoint.ops.structural import broadcast_to, project_result
 from adjoint.staged.values import value_of
 from adjoint.transforms.batch.control import CONTROL
 from adjoint.transforms.batch.dependence import Key, dependence, used_by, varies
+from adjoint.transforms.batch.example import Example
 from adjoint.transforms.batch.table import (
     OneByOne,
     Operation,
@@ -31,6 +31,7 @@ from adjoint.transforms.batch.table import (
     rule_of,
     type_of_all,
 )
+from adjoint.transforms.joint import has_effect
 
 __all__ = ["Batch", "batch"]
 
@@ -58,7 +59,7 @@ def batch(block: Block, given: dict[Value, Value], varying: Sequence[Value], cou
     Batch
         Its ``whole`` gives what the block's results became.
     """
-    whole = any(_each(node) for node in block.nodes)  # type: ignore[arg-type]
+    whole = any(_each(node) for node in block.nodes)
     while True:
         walk = Batch(count, dependence(block, set(varying)), one_by_one=whole)
         walk.table.update(given)
@@ -78,7 +79,7 @@ def batch(block: Block, given: dict[Value, Value], varying: Sequence[Value], cou
 
 
 def _each(node: Value) -> bool:
-    return node.op in _EACH or any(_each(n) for b in node.blocks for n in b.nodes)  # type: ignore[arg-type]
+    return node.op in _EACH or any(_each(n) for b in node.blocks for n in b.nodes)
 
 
 class Batch(Copier):
@@ -160,7 +161,7 @@ class Batch(Copier):
                 raise OneByOne
             type = self.type_of_all(v.type)
             params = {"type": type} if v.op is control.undefined else {}
-            return innermost().emit(v.op, (), params, type)  # type: ignore[arg-type]
+            return innermost().emit(v.op, (), params, type)
         builder = innermost()
         key = ("of all examples", new)
         made = builder.find(key)
@@ -218,17 +219,17 @@ class Batch(Copier):
         self.last: dict[Value, int] = {}
         self.projections: dict[Value, list[Value]] = {}
         node: Value
-        for at, node in enumerate(block.nodes):  # type: ignore[assignment]
+        for at, node in enumerate(block.nodes):
             for v in used_by(node):
                 self.last[v] = at
             if node.op is project_result:
                 self.projections.setdefault(node.inputs[0], []).append(node)
         end = len(block.nodes)
-        self.last.update((r, end) for r in block.results)  # type: ignore[misc]
-        for at, node in enumerate(block.nodes):  # type: ignore[assignment]
+        self.last.update((r, end) for r in block.results)
+        for at, node in enumerate(block.nodes):
             if node not in self.taken:
                 self._step(node, at)
-        if not self.top and any(self._ragged(r) for r in block.results if r in self.waiting):  # type: ignore[arg-type]
+        if not self.top and any(self._ragged(r) for r in block.results if r in self.waiting):
             raise OneByOne
         self._flush(end)
 
@@ -288,9 +289,8 @@ class Batch(Copier):
             return node.inputs[0] in self.waiting
         types = node.type if isinstance(node.type, tuple) else (node.type,)
         for t in types:
-            if isinstance(t, Type) and any(isinstance(n, Dim) for n in t.shape):
-                if any(map(self._differs, values_in(t))):
-                    return True
+            if isinstance(t, Type) and any(map(self._differs, values_in(t))):
+                return True
         return rule_of(op, any(map(self._differs, values_in(node.params)))) is None
 
     def _record(self, node: Value) -> None:
@@ -306,7 +306,7 @@ class Batch(Copier):
             return
         on = tuple([v in self.batched for v in node.inputs])
         if op is control.dim:
-            params = {"axis": node.params["axis"] % node.inputs[0].type.ndim + 1}  # type: ignore[union-attr]
+            params = {"axis": node.params["axis"] % node.inputs[0].type.ndim + 1}
             self.set(node, innermost().emit(op, (self.value(node.inputs[0]),), params, INT), False)
             self.table[node].bounds = (0, None)
             return
@@ -314,14 +314,15 @@ class Batch(Copier):
         assert fn is not None
         params = _mapped(node.params, self)
         inputs = tuple([self.value(v) for v in node.inputs])
-        new = fn(Operation(self, node, inputs, on, params))
+        operation = Operation(self, node, inputs, on, params)
+        new = fn(operation)
         if isinstance(node.type, tuple):
             self.outcomes[node] = [
                 (innermost().emit(project_result, (new,), {"k": k}, t), True)
-                for k, t in enumerate(new.type)  # type: ignore[arg-type]
+                for k, t in enumerate(new.type)
             ]
         else:
-            self.set(node, new, True)
+            self.set(node, new, operation.differs)
 
     def copy(self, node: Value) -> Value:
         """Record an operation as it is: of values that are the same for all examples."""
@@ -340,8 +341,6 @@ class Batch(Copier):
 
     def _flush(self, at: int) -> None:
         """Record what was put off as a ``map``, before the operation at ``at``."""
-        from adjoint.transforms.joint import has_effect
-
         waiting = list(self.waiting)
         wanted = [
             v for v in waiting if not isinstance(v.type, tuple) and self.last.get(v, -1) >= at
@@ -352,54 +351,19 @@ class Batch(Copier):
         with building(innermost()) as builder:
             index = builder.parameter(INT)
             index.bounds = (0, difference(self.count, 1))
-            one = _Example(self, index)
+            one = Example(self, index)
             for node in waiting:
                 new = one.node(node)
                 builder.block.nodes.append(new)
                 builder.own.add(new)
             builder.block.results = [one.value(v) for v in wanted]
-        results: list[Value] = builder.block.results  # type: ignore[assignment]
-        types = tuple([type_of_all(exported(r.type, builder), self.count) for r in results])  # type: ignore[arg-type]
+        results: list[Value] = builder.block.results
+        types = tuple([type_of_all(exported(r.type, builder), self.count) for r in results])
         inputs = (value_of(self.count),)
         place = next((n.place for n in waiting if n.place is not None), None)
         new = innermost().emit(control.map_loop, inputs, {}, types, (builder.block,), place)
         for k, v in enumerate(wanted):
             self.set(v, innermost().emit(project_result, (new,), {"k": k}, types[k]), True)
-
-
-class _Example(Copier):
-    """Copies operations into the body of a ``map`` over the examples."""
-
-    def __init__(self, walk: Batch, index: Value) -> None:
-        super().__init__()
-        self.walk = walk
-        self.index = index
-
-    def value(self, v: Value) -> Value:
-        found = self.table.get(v)
-        if found is None:
-            found = self._read(v) if v in self.walk.batched else self.walk.value(v)
-            self.table[v] = found
-        return found
-
-    def _read(self, v: Value) -> Value:
-        type: AnyType = self.type(v.type)
-        if not isinstance(type, Type):
-            raise OneByOne
-        index = (Dim(0, ((self.index, 1),)), *((...,) if type.kind == "array" else ()))
-        kind = "scalar" if type.kind == "python" else type.kind
-        read = Type(type.dtype, type.shape, kind)
-        found = innermost().emit(getitem, (self.walk.value(v),), {"index": index}, read)
-        if type.kind == "python":
-            found = innermost().emit(ew.python_number, (found,), {}, type)
-        return found
-
-    def bounds(self, bounds: tuple[Any, Any]) -> tuple[Any, Any]:
-        low, high = (
-            None if isinstance(b, Dim) and any(v in self.walk.batched for v, _ in b.terms) else b
-            for b in bounds
-        )
-        return super().bounds((low, high))
 
 
 def _mapped(params: dict[str, Any], walk: Batch) -> dict[str, Any]:
