@@ -215,6 +215,15 @@ def test_files_agree_with_the_references(instance):
 
 
 @pytest.mark.skipif(DATA is None, reason="ADJOINT_DATA does not name the folder of ADBench's data")
+@pytest.mark.parametrize("instance", list(instances()), ids=lambda i: i.name)
+def test_files_agree_with_the_references_staged(instance):
+    data = Path(DATA)
+    args = instance.arguments(data)
+    found = ad.jit(instance.derivative)(args)
+    assert worst_disagreement(found, instance.reference(data)) < 1e-8
+
+
+@pytest.mark.skipif(DATA is None, reason="ADJOINT_DATA does not name the folder of ADBench's data")
 def test_files_of_ba_agree_in_forward_mode():
     instance = next(i for i in instances() if i.name.startswith("ba/ba1"))
     found = ba_derivative_forward(instance.arguments(Path(DATA)))

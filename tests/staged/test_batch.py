@@ -87,18 +87,22 @@ def examples(problem):
 
 
 AREAS = ("core", "reductions", "shaping", "products", "linalg", "scipy_linalg", "fft")
-"""Of which the derivatives are batched too; elementwise operations have all the same rule."""
+"""Every case of these, and its derivatives; elementwise operations have all the same rule."""
+
+
+def chosen():
+    others = [name for name in CASES if name.split(":")[0] not in AREAS]
+    return [name for name in CASES if name.split(":")[0] in AREAS] + others[::6]
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", chosen())
 def test_cases(name):
     problem = harness.Problem(CASES[name])
     fn = harness.ad_ready(problem)
     points = examples(problem)
-    shapes = [np.shape(y) for y in fn(*problem.point)]
     rng = np.random.default_rng(zlib.crc32(name.encode()))
-    cts = tuple(rng.standard_normal(shape) for shape in shapes)
+    cts = tuple(harness._random_like(rng, y) for y in fn(*problem.point))
 
     def both(*xs):
         values, pull = ad.vjp(fn, *xs)
@@ -108,10 +112,8 @@ def test_cases(name):
     with np.errstate(all="ignore"):
         graph = ad.stage(ad.vmap(one))(*points)
         verify(graph.function)
-        got = graph(*points)
-        single = ad.stage(one)(*[x[0] for x in points])
-        want = [single(*[x[k] for x in points]) for k in range(3)]
-    close(got, [np.stack(column) for column in zip(*want, strict=True)], 1e-9)
+        want = [one(*[x[k] for x in points]) for k in range(3)]
+        close(graph(*points), [np.stack(column) for column in zip(*want, strict=True)], 1e-9)
 
 
 _ = (all_cases, InputError, TracingError, re, text)

@@ -22,7 +22,7 @@ from adjoint.ir import Block, Node, Traced
 from adjoint.ir.build import staging
 from adjoint.ops.registry import load_if_imported
 from adjoint.ops.structural import broadcast_to, cast, matches
-from adjoint.staged.values import require_equal
+from adjoint.staged.values import lift, require_equal
 from adjoint.transforms.reverse import reverse_walk
 from adjoint.transforms.transpose import linear_pullback
 
@@ -273,7 +273,7 @@ def seed_like(value: Any, ct: Any, what: str) -> Any:
         for n, m in zip(got, shape, strict=True):
             require_equal(n, m)
         if not matches(got, shape):
-            ct = broadcast_to(ct, shape=shape)
+            ct = broadcast_to(lift(ct), shape=shape)  # of a length that is staged
     if isinstance(ct, Traced):
         return ct if type_of(ct)[1] == dtype else cast(ct, dtype=dtype)  # type: ignore[index]
     if np.asarray(ct).dtype.kind == "c" and dtype.kind != "c":

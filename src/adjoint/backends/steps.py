@@ -180,9 +180,7 @@ def _in_dtypes(fn: Callable, types: Any) -> Callable:
     def cast(*args: Any, **kwargs: Any) -> Any:
         results = fn(*args, **kwargs)
         if isinstance(types, tuple):
-            return tuple(
-                x.astype(t.dtype, copy=False) for x, t in zip(results, types, strict=True)
-            )
+            return tuple(x.astype(t.dtype, copy=False) for x, t in zip(results, types, strict=True))
         return results.astype(types.dtype, copy=False)
 
     return cast

@@ -13,7 +13,9 @@ import numpy as np
 from adjoint.ops import elementwise as ew
 from adjoint.ops import fft as ft
 from adjoint.ops import structural as st
+from adjoint.ops.creation import arange
 from adjoint.rules.derive import linear
+from adjoint.staged.lengths import may_exceed
 
 _OPPOSITE = {None: "forward", "backward": "forward", "ortho": "ortho", "forward": "backward"}
 
@@ -21,10 +23,12 @@ _OPPOSITE = {None: "forward", "backward": "forward", "ortho": "ortho", "forward"
 def _fitted(x: Any, length: int, axis: int) -> Any:
     """Crop or zero-pad ``x`` along an axis."""
     axis %= len(x.shape)
+    if x.shape[axis] == length:
+        return x
+    if may_exceed(x.shape[axis], length):
+        x = x[(*(slice(None),) * axis, slice(length))]
     have = x.shape[axis]
-    if have > length:
-        return x[(*(slice(None),) * axis, slice(length))]
-    if have == length:
+    if not may_exceed(length, have):
         return x
     width = tuple((0, length - have) if k == axis else (0, 0) for k in range(len(x.shape)))
     return st.pad(x, width=width)
@@ -52,10 +56,9 @@ def _irfft(ct: Any, x_type: Any, n: int, axis: int, norm: str | None) -> Any:
     exp(2πi jk/n).
     """
     bar = ew.conjugate(ft.rfft(ct, n=n, axis=axis, norm=_OPPOSITE[norm]))
-    weight = np.full(n // 2 + 1, 2, ct.dtype)
-    weight[0] = 1
-    if n % 2 == 0:
-        weight[-1] = 1
+    k = arange(n // 2 + 1)
+    mirrored = np.logical_or(np.equal(k, 0), np.equal(2 * k, n))
+    weight = st.cast(2 - mirrored, dtype=ct.dtype)
     axis %= len(ct.shape)
     bar = bar * weight.reshape((-1,) + (1,) * (len(ct.shape) - 1 - axis))
     return _fitted(bar, x_type.shape[axis], axis)

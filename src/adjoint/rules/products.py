@@ -8,6 +8,7 @@ import numpy as np
 
 from adjoint.ops import products as pr
 from adjoint.ops import structural as st
+from adjoint.ops.creation import arange, zeros
 from adjoint.rules.cotangents import At
 from adjoint.rules.derive import general, multilinear
 
@@ -56,7 +57,7 @@ def _einsum_transpose(
     letters = "".join(dict.fromkeys(subscripts))
     size = {}
     for letter, n in zip(subscripts, shape, strict=True):
-        size[letter] = max(size.get(letter, 1), n) if n else 0
+        size[letter] = size.get(letter, 1) if n == 1 else n
     known = set(output).union(*terms)
     found = "".join(c for c in letters if c in known)
     precision = {"optimize": (options or {}).get("optimize", False)}
@@ -76,7 +77,7 @@ def _einsum_transpose(
     position = {c: j for j, c in enumerate(letters)}
     index = []
     for letter, n in zip(subscripts, shape, strict=True):
-        steps = np.arange(size[letter]) if n != 1 else np.zeros(size[letter], int)
+        steps = arange(size[letter]) if n != 1 else zeros(size[letter], int)
         index.append(steps.reshape((-1,) + (1,) * (len(letters) - 1 - position[letter])))
     return At((("index", tuple(index)),), bar)
 

@@ -20,6 +20,7 @@ from adjoint.ops import scan
 from adjoint.ops import structural as st
 from adjoint.ops.registry import Op
 from adjoint.rules.derive import general, linear
+from adjoint.staged.lengths import greatest
 
 
 def kept(y: Any, shape: tuple[int, ...], axis: tuple[int, ...] | None, keepdims: bool) -> Any:
@@ -95,7 +96,7 @@ def _deviations(x: Any, axis: Any, ddof: Any, where: Any) -> tuple[Any, Any]:
     """Return the conjugate deviations from the mean, and the reciprocal of n − ddof."""
     if where is True:
         count = x.size if axis is None else math.prod(x.shape[k] for k in axis)
-        mean = st.reduce_sum(x, axis=axis, keepdims=True) / max(count, 1)
+        mean = st.reduce_sum(x, axis=axis, keepdims=True) / greatest(count, 1)
         d = x - mean
     else:
         where = st.broadcast_to(where, shape=x.shape)

@@ -9,6 +9,7 @@ import numpy as np
 
 from adjoint.ops import creation, plain
 from adjoint.ops import structural as st
+from adjoint.ops.creation import arange, eye
 from adjoint.ops.indexing import add_at
 from adjoint.ops.registry import Traced
 from adjoint.rules.cotangents import At, Part
@@ -49,21 +50,22 @@ def _unpad(ct: Any, x_type: Any, width: tuple[tuple[int, int], ...], mode: str, 
     """Send what went into the margins back to where it came from, the last axis first."""
     for axis in reversed(range(len(width))):
         left, right = width[axis]
-        if not left and not right:
+        if left == 0 and right == 0:
             continue
         n = x_type.shape[axis]
         head = (slice(None),) * axis
         sides = (slice(0, left), slice(left + n, None))
         core = ct[(*head, slice(left, left + n))]
-        if mode != "constant" and n:
+        if mode != "constant" and n != 0:
             core = core.copy()
             if odd:
-                source = st.pad(np.eye(n), width=((left, right), (0, 0)), mode=mode, odd=True)
+                source = st.pad(eye(n), width=((left, right), (0, 0)), mode=mode, odd=True)
                 ends = st.concatenate(*[ct[(*head, s)] for s in sides], axis=axis)
-                ends = _axis_last(ends, axis) @ np.delete(source, range(left, left + n), 0)
+                source = st.concatenate(*[source[s] for s in sides], axis=0)
+                ends = _axis_last(ends, axis) @ source
                 core += _axis_back(ends, axis)
             else:
-                source = st.pad(np.arange(n), width=((left, right),), mode=mode)
+                source = st.pad(arange(n), width=((left, right),), mode=mode)
                 for s in sides:
                     _add(core, (*head, source[s]), ct[(*head, s)])
         ct = core
