@@ -1,4 +1,4 @@
-"""What staging costs: seconds to stage, operations and peak memory of gradients, beside the eager tier.
+"""What staging costs: time, and the operations and memory of gradients, beside the eager tier.
 
 One command prints the table::
 
@@ -43,7 +43,7 @@ def median_seconds(fn: Callable[[], Any], repeats: int = 5) -> float:
     return statistics.median(seconds)
 
 
-def row(name: str, fn: Callable[..., Any], argnums: Any, args: Callable[[], tuple[Any, ...]]) -> str:
+def row(name: str, fn: Callable[..., Any], argnums: Any, args: Callable[[], Any]) -> str:
     """Measure one function and its gradient."""
     gradient = ad.grad(fn, argnums)
     primal, reverse = ad.stage(fn)(*args()), ad.stage(gradient)(*args())

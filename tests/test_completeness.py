@@ -32,8 +32,13 @@ NO_CASE: dict[str, str] = {
 NO_CASE |= {
     op.name: "of staged graphs alone: tests/staged, tests/transforms"
     for op in (
-        *control.CONTROL, control.push, control.entry, control.entry_add, control.add_stacks,
-        control.recompute, control.external,
+        *control.CONTROL,
+        control.push,
+        control.entry,
+        control.entry_add,
+        control.add_stacks,
+        control.recompute,
+        control.external,
     )  # fmt: skip
 }
 

@@ -535,7 +535,13 @@ class _Writer(Expressions):
             self.add("integers", k)
 
     def body(
-        self, trips: int, names: list[Any], fixed: set[str], first: list[str], percent: int, word: str
+        self,
+        trips: int,
+        names: list[Any],
+        fixed: set[str],
+        first: list[str],
+        percent: int,
+        word: str,
     ) -> None:
         """Write the body of a loop, and an ``else`` sometimes."""
         before = self.passes, self.fixed

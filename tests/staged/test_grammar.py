@@ -1,4 +1,4 @@
-"""Every kind of statement and expression of Python: staged, run when the function is staged, refused.
+"""Every kind of statement and expression of Python: staged, run when staging, or refused.
 
 ``staged``  becomes operations of the graph where values are known at run time only
 ``python``  runs as Python when the function is staged; its values may be staged
@@ -20,8 +20,8 @@ from adjoint.errors import TracingError
 
 X = np.linspace(0.2, 1.4, 12)
 
-# kind of syntax -> how it is handled, source of ``f(x, s, n)`` (an array of run-time length, a float,
-# an int), and the error's text where it is refused
+# kind of syntax -> how it is handled, source of ``f(x, s, n)`` (an array of run-time length, a
+# float, an int), and the error's text where it is refused
 TABLE = {
     # -- statements
     "FunctionDef": ("python", """

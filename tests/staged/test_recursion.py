@@ -1,4 +1,4 @@
-"""Recursion whose depth is known at run time only: functions of the graph, and their derivatives."""
+"""Recursion of a depth known at run time only: functions of the graph, and their derivatives."""
 
 from __future__ import annotations
 

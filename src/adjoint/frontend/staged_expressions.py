@@ -360,8 +360,8 @@ class StagedExpressions(Transformer):
                     generator.iter = self.hook("items", generator.iter, at=generator.iter)
                 frame.inner.append(set(target_names(generator.target)))
                 generator.target = self.visit(generator.target)
-                tests = [self.hook("test", self.visit(test), at=test) for test in generator.ifs]
-                generator.ifs = tests
+                for k, test in enumerate(generator.ifs):
+                    generator.ifs[k] = self.hook("test", self.visit(test), at=test)
             if isinstance(node, ast.DictComp):
                 node.key, node.value = self.visit(node.key), self.visit(node.value)
             else:

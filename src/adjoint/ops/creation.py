@@ -14,7 +14,9 @@ import numpy as np
 from adjoint.ops.registry import Op, Traced, primitive
 from adjoint.ops.structural import broadcast_to
 
-__all__ = ["arange", "eye", "full", "iota", "ones", "range_length", "spread_zeros", "zeros", "zeros_like"]
+__all__ = [
+    "arange", "eye", "full", "iota", "ones", "range_length", "spread_zeros", "zeros", "zeros_like",
+]  # fmt: skip
 
 _DOUBLE = np.dtype(np.float64)
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "column_order", "deletion", "insertion", "is_singular", "leaders", "occurrences", "order_of", "ranked",
+    "column_order", "deletion", "insertion", "is_singular", "leaders", "occurrences", "order_of",
+    "ranked",
     "rest_of_qr", "rest_of_svd", "row_order", "turns", "ufunc_method",
 ]  # fmt: skip
 

@@ -158,8 +158,8 @@ def current(x: Staged) -> Value:
 
 
 LAYOUT = (
-    "an array was reshaped, and it or the array that it was made from was then stored into: whether "
-    "they share memory depends on a layout that is not known here. Make a copy "
+    "an array was reshaped, and it or the array that it was made from was then stored into: "
+    "whether they share memory depends on a layout that is not known here. Make a copy "
     "(np.reshape(x, shape).copy()) before storing."
 )
 

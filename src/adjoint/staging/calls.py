@@ -94,11 +94,12 @@ class _Identity(Contents):
     def get(self) -> Any:
         now = self.container
         last: Any = self.last
-        if type(now) is list:
-            same = last is not None and len(last) == len(now) and all(map(_is, last, now))
+        if last is None:
+            same = False
+        elif type(now) is list:
+            same = len(last) == len(now) and all(map(_is, last, now))
         elif type(now) is dict:
-            same = last is not None and list(last) == list(now)
-            same = same and all(last[key] is value for key, value in now.items())
+            same = list(last) == list(now) and all(last[key] is now[key] for key in now)
         else:
             same = last == now
         if not same:

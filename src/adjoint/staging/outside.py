@@ -83,7 +83,7 @@ def entry_of(container: Any, index: Any) -> Any:
 
 
 def seen(iterable: Any) -> Any:
-    """Return what a loop of Python runs over, with entries from outside as the program sees them."""
+    """Return what a loop of Python runs over, entries from outside as the program sees them."""
     if type(iterable) in (list, tuple) and id(iterable) in session().outside:
         return [entry_of(iterable, k) for k in range(len(iterable))]
     return iterable

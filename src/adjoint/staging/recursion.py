@@ -212,7 +212,7 @@ def _as_function(frame: Frame, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
             recurring.result = (spec_out, constants, out_types)
             continue
         joined = [
-            None if a is None and b is None else join(a or b, b or a)
+            None if a is None and b is None else _joined(a, b)
             for a, b in zip(before[2], out_types, strict=True)
         ]
         if joined != before[2]:
@@ -251,7 +251,7 @@ def _attempt(frame: Frame, recurring: Recurring) -> Any:
             known = recurring.result
             if known is not None and known[0] == spec:
                 types = [
-                    None if t is None and k is None else join(t or k, k or t)
+                    None if t is None and k is None else _joined(t, k)
                     for t, k in zip(types, known[2], strict=True)
                 ]
             builder.block.results = [
@@ -266,6 +266,11 @@ def _outer(builder: Builder, location: Any, before: Any) -> bool:
     if not isinstance(location, Cell):
         return False
     return builder.parent is not None and builder.parent.sees(before)
+
+
+def _joined(a: Any, b: Any) -> Any:
+    """Return the type that holds values of both; a type may be missing."""
+    return join(b if a is None else a, a if b is None else b)
 
 
 def _finish(recurring: Recurring, builder: Builder) -> Any:

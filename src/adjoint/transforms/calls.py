@@ -1,8 +1,8 @@
 """Derivatives of functions of the graph: of calls, recursive ones included.
 
-The reverse of a call is a call of a function of the arguments and the cotangents, which computes the
-function again as it goes: what a call would keep is a tree as deep as the recursion. Its own calls
-are of the function and of itself, so it has derivatives like any other.
+The reverse of a call is a call of a function of the arguments and the cotangents, which computes
+the function again as it goes: what a call would keep is a tree as deep as the recursion. Its own
+calls are of the function and of itself, so it has derivatives like any other.
 """
 
 from __future__ import annotations

@@ -93,9 +93,7 @@ def as_tangent(dot: Any, node: Node) -> Any:
     if not hasattr(dot, "shape"):  # a Python number, or a traced one
         dot = cast(dot, dtype=_C128 if isinstance(dot, complex) else node.dtype)
     have = dot.shape
-    if have != node.shape and (
-        not matches(have, node.shape) or may_be_stretched(node.shape, have)
-    ):
+    if have != node.shape and (not matches(have, node.shape) or may_be_stretched(node.shape, have)):
         dot = broadcast_to(dot, shape=node.shape)
     if dot.dtype != node.dtype:
         dot = project(dot, node.dtype)

@@ -9,15 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 from adjoint.ir.build import innermost
+from adjoint.ir.dims import Dim
 from adjoint.ir.graph import Value
 from adjoint.ir.types import Type
-from adjoint.ops import elementwise as ew
-from adjoint.staged.values import value_of, wrap
+from adjoint.staged.integers import Integer
+from adjoint.staged.values import param
 from adjoint.transforms.batch.table import (
     OneByOne,
     Operation,
     permuted,
-    record,
     rule,
     shaped,
 )
@@ -87,11 +87,5 @@ def _by_columns(o: Operation, k: int) -> Value:
 
 def _times(m: Any, n: Any) -> Any:
     """Return the product of two lengths."""
-    if isinstance(m, int) and isinstance(n, int):
-        return m * n
-    product = wrap(record(ew.multiply, (value_of(m), value_of(n))))
-    (value, c), *more = product.terms
-    assert c == 1 and not more
-    from adjoint.ir.dims import of_value
-
-    return of_value(value)
+    m, n = (Integer(d.constant, d.terms) if isinstance(d, Dim) else d for d in (m, n))
+    return param(m * n)

@@ -71,6 +71,12 @@ class Rules:
         return Rules(" ".join([each.name for each in passes]), of, after, every)
 
 
+def _stretched(of: Any, other: Any) -> bool:
+    """Tell whether the one type may be the other broadcast: a length of 1 where it has another."""
+    pairs = zip(getattr(of, "shape", ()), getattr(other, "shape", ()), strict=True)
+    return any(m == 1 and n != 1 for n, m in pairs)
+
+
 class Rewriter:
     """A walk.
 
@@ -244,7 +250,9 @@ class Rewriter:
         if node is value:
             return False
         of, other = node.type, value.type
-        return of is other or of == other or (type(of) is not tuple and accepts(of, other))
+        if of is other or of == other:
+            return True
+        return type(of) is not tuple and accepts(of, other) and not _stretched(of, other)
 
     def _replace(self, old: Value, new: Value) -> None:
         self.changed = True
