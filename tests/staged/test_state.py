@@ -371,3 +371,63 @@ def test_a_store_on_one_side_of_a_branch_is_in_what_the_side_returns():
         for p in (1.0, -1.0):
             assert staged(x, p) == fn(x, p)
             np.testing.assert_allclose(ad.jit(ad.grad(fn))(x, p), ad.grad(fn)(x, p))
+
+
+def bump(y):
+    global COUNTER
+    COUNTER = COUNTER + y
+
+
+def test_globals_that_are_rebound(monkeypatch):
+    def counted(x, n):
+        for i in range(n):
+            bump(x[i])
+        return COUNTER * 2
+
+    def begun_anew(x, n):
+        global COUNTER
+        COUNTER = 0.0
+        for i in range(n):
+            bump(x[i])
+        return COUNTER
+
+    x = np.arange(12.0)
+    for fn in (counted, begun_anew):
+        staged = ad.jit(fn)
+        for start in (0.0, 1.5):
+            monkeypatch.setitem(globals(), "COUNTER", start)
+            want = [fn(x, 3), fn(x, 3)]
+            left = COUNTER
+            monkeypatch.setitem(globals(), "COUNTER", start)
+            assert [staged(x, 3), staged(x, 3)] == want
+            assert left == COUNTER
+        assert not ad.stage(fn)(x, 3).unrolled
+        assert left == COUNTER
+
+
+def test_what_staging_has_assigned_is_undone_if_it_fails():
+    class Holder:
+        value = 1.0
+
+    holder = Holder()
+
+    def f(x):
+        holder.value = x * 2
+        return {1.0: x}[x]
+
+    with pytest.raises(TracingError):
+        ad.jit(f)(3.0)
+    assert holder.value == 1.0
+
+
+def test_variables_of_outer_functions_are_not_rebound():
+    total = 0.0
+
+    def f(x):
+        nonlocal total
+        total = total + x
+        return total
+
+    with pytest.raises(TracingError, match="rebinds 'total'"):
+        ad.jit(f)(1.0)
+    assert total == 0.0

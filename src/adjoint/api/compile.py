@@ -117,7 +117,7 @@ def make_graph(
     while True:
         try:
             call = resolve_call(fun)
-            graph = stage_function(call, leaves, rebuild, name_of(fun), fixed)
+            graph = stage_function(call, fun, leaves, rebuild, name_of(fun), fixed)
         except CannotStage as error:
             more = frozenset(error.parameters) - fixed
             if not more:

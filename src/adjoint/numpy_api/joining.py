@@ -93,12 +93,17 @@ def _at_least(arrays: Any, fn: Any) -> list[Any]:
 @implements(np.vstack)
 def vstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
     """``np.vstack``."""
+    if _of_any_number(tup):
+        tup = tup[:, None] if tup.ndim == 2 else tup
+        return concatenate(tup, 0, dtype=dtype, casting=casting)
     return concatenate(_at_least(tup, np.atleast_2d), 0, dtype=dtype, casting=casting)
 
 
 @implements(np.hstack)
 def hstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
     """``np.hstack``."""
+    if _of_any_number(tup):
+        return concatenate(tup, 0 if tup.ndim == 2 else 1, dtype=dtype, casting=casting)
     arrays = _at_least(tup, np.atleast_1d)
     axis = 0 if arrays and arrays[0].ndim == 1 else 1
     return concatenate(arrays, axis, dtype=dtype, casting=casting)
@@ -113,6 +118,8 @@ def dstack(tup: Any) -> Any:
 @implements(np.column_stack)
 def column_stack(tup: Any) -> Any:
     """``np.column_stack``."""
+    if _of_any_number(tup):
+        return st.copy(tup.T) if tup.ndim == 2 else concatenate(tup, 1)
     arrays = _at_least(tup, np.atleast_1d)
     return concatenate([x[:, None] if x.ndim == 1 else x for x in arrays], 1)
 

@@ -31,6 +31,7 @@ __all__ = [
     "sparse_matmul",
     "sparse_solve",
     "spectral",
+    "spectral_product",
     "svd",
 ]
 
@@ -169,6 +170,12 @@ spectral = primitive("spectral", _spectral, "x", "d", "slopes")
 
 The derivative with respect to x is the part through v alone: d is an operand of its own. ``slopes``
 holds the divided differences of d between (nearly) equal eigenvalues and NaN between others."""
+
+spectral_product = primitive(
+    "spectral_product", lambda product, x, d, slopes, *, lower=True: product,
+    "product", "x", "d", "slopes", views=True,
+)  # fmt: skip
+"""``product``, which is what `spectral` computes from the rest, and has the derivative of that."""
 
 sparse_matmul = primitive("sparse_matmul", lambda x, *, matrix: matrix @ x, "x")
 """A constant matrix of ``scipy.sparse`` times a vector or matrix."""

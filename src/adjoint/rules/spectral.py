@@ -34,8 +34,11 @@ from adjoint.rules.matrices import (
 )
 from adjoint.staged.values import Staged
 
+__all__ = ["repeated_eigenvalues"]
 
-def _error() -> UndefinedDerivativeError:
+
+def repeated_eigenvalues() -> UndefinedDerivativeError:
+    """Return the error of whoever asks for the derivative of eigenvectors that have none."""
     return UndefinedDerivativeError(
         "eigenvectors have no derivative where eigenvalues are repeated (to rounding). What has "
         "one is a function of the whole matrix, v diag(h(w)) vᴴ, with h(w) computed from w and "
@@ -60,7 +63,7 @@ def _eigh_jvp(x_dot: Any, x: Any, out: Any) -> Any:
     e = adjoint(v) @ hermitian_part(x_dot) @ v
     w_dot = real_part(diagonal(e))
     try:
-        gaps = _gaps(w, _error())
+        gaps = _gaps(w, repeated_eigenvalues())
     except UndefinedDerivativeError as error:
         return w_dot, Undefined(error)
     return w_dot, v @ (gaps * e)
@@ -72,7 +75,7 @@ def _eigh_vjp(ct: Any, out: Any) -> Any:
     vc, vt = v.conj(), transposed(v)
     if is_absent(v_bar):
         return hermitian_part((vc * columns(w_bar)) @ vt)
-    e_bar = _gaps(w, _error()) * (vt @ v_bar) + on_diagonal(w_bar)
+    e_bar = _gaps(w, repeated_eigenvalues()) * (vt @ v_bar) + on_diagonal(w_bar)
     return hermitian_part(vc @ e_bar @ vt)
 
 
@@ -87,7 +90,7 @@ def _subset(x: Any, first: int, count: int, lower: Any) -> Any:
     gaps, same = reciprocal_gaps(w)
     chosen = slice(first, first + count)
     same = same & ~eye(same.shape[-1], dtype=bool)
-    return v, required(gaps[..., chosen], none_of(same[..., chosen]), _error())
+    return v, required(gaps[..., chosen], none_of(same[..., chosen]), repeated_eigenvalues())
 
 
 def _eigh_subset_jvp(x_dot: Any, x: Any, out: Any, first: int, count: int, lower: Any) -> Any:
@@ -142,7 +145,12 @@ def _spectral_vjp(ct: Any, x: Any, d: Any, slopes: Any, lower: bool) -> Any:
     return x_bar, diagonal(e_bar), None
 
 
+def _spectral_product_vjp(ct: Any, x: Any, d: Any, slopes: Any, lower: bool) -> Any:
+    return None, *_spectral_vjp(ct, x, d, slopes, lower)
+
+
 general(la.spectral, jvp=_spectral_jvp, vjp=_spectral_vjp)
+general(la.spectral_product, jvp=_spectral_jvp, vjp=_spectral_product_vjp)
 
 # -- general matrices ------------------------------------------------------------------------------
 

@@ -31,6 +31,8 @@ def outer(name: str, value: Any, read: Callable[[], Any]) -> Any:
         return value
     closure = getattr(read, "__closure__", None)
     where = id(closure[0]) if closure else id(read.__globals__)
+    if (where, name) in session().managed:
+        return value  # assigned to here: it is what it is
     return captured((where, name), value, read, f"the variable {name!r}")
 
 

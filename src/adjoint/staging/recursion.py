@@ -26,6 +26,7 @@ from adjoint.staged.failures import CannotStage
 from adjoint.staged.scopes import Cell, changes, rollback
 from adjoint.staged.values import value_of, wrap
 from adjoint.staging.draws import GENERATORS, drawn_by
+from adjoint.staging.rebinding import watch
 from adjoint.staging.session import session
 from adjoint.staging.state import Pending, convert, is_numeric, join, type_of_leaf
 
@@ -82,6 +83,7 @@ def _called(function: Any, /, *args: Any, **kwargs: Any) -> Any:
                 return frame.recurring.call(args, kwargs)
             if innermost() is not frame.builder:
                 raise Recursion(frame)
+    watch(getattr(function, "__func__", function))
     frame = Frame(function, innermost())
     frames.append(frame)
     try:

@@ -65,6 +65,8 @@ class Session:
     sites: dict[Any, Any] = field(default_factory=dict)
     passes: int = 0
     frames: list[Any] = field(default_factory=list)
+    cells: dict[int, Any] = field(default_factory=dict)
+    managed: dict[Any, Any] = field(default_factory=dict)
     signs: list[tuple[Dim, str]] = field(default_factory=list)
     outside: dict[int, Any] = field(default_factory=dict)
     assigned: dict[Any, Any] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from adjoint.staged.scopes import Cell, Location, changes, rollback
 from adjoint.staged.values import Staged, value_of, wrap
 from adjoint.staging.branches import Conflict
 from adjoint.staging.outside import note_outside
+from adjoint.staging.rebinding import note_cells
 from adjoint.staging.session import Capture, Session, starting
 from adjoint.staging.state import CannotStage, Pending
 from adjoint.transforms.regions import inline
@@ -178,6 +179,7 @@ class Output:
 
 def stage_function(
     call: Callable[..., Any],
+    origin: Callable[..., Any],
     leaves: Sequence[Any],
     rebuild: Callable[[list[Any]], tuple[tuple[Any, ...], dict[str, Any]]],
     name: str,
@@ -189,6 +191,8 @@ def stage_function(
     ----------
     call : callable
         The function, rewritten.
+    origin : callable
+        The function.
     leaves : sequence
         The argument leaves.
     rebuild : callable
@@ -204,6 +208,7 @@ def stage_function(
         args, kwargs = rebuild(given)
         for value in (*args, *kwargs.values()):
             _note_containers(value)
+        note_cells(origin)
         try:
             result = call(*args, **kwargs)
         except CannotStage as error:
@@ -212,6 +217,10 @@ def stage_function(
             error.parameters = {
                 lengths[p][0] if p < shift else arguments[p - shift] for p in wanted
             }
+            rollback(builder)
+            raise
+        except BaseException:
+            rollback(builder)
             raise
         results: list[Value] = []
         out_leaves, out_spec = tree.flatten(result)

@@ -151,6 +151,11 @@ def _spectral(call: Call) -> Type:
     )
 
 
+@rule("spectral_product")
+def _spectral_product(call: Call) -> Type:
+    return call.operands[0]
+
+
 @rule("sparse_matmul")
 def _sparse_matmul(call: Call) -> Type:
     (x,) = call.operands
