@@ -29,6 +29,9 @@ NO_CASE: dict[str, str] = {
 }
 """Operations that no case reaches in the forward sweep: name -> where they are checked instead."""
 
+NO_CASE |= dict.fromkeys(
+    ("spectral_product", "sum_to", "checked"), "of staged graphs alone: tests/staged/test_cases.py"
+)
 NO_CASE |= {
     op.name: "of staged graphs alone: tests/staged, tests/transforms"
     for op in (

@@ -112,6 +112,10 @@ CALLS: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = [
     (discrete.occurrences, (V,), {}),
     (discrete.leaders, ("maximum", A, 1), {}),
     (discrete.turns, (np.array([1, 2, 1]),), {}),
+    (discrete.deletion, (4, np.array([1])), {}),
+    (discrete.insertion, (4, np.array([1]), 1), {}),
+    (discrete.column_order, (A,), {}),
+    (discrete.is_singular, (A,), {}),
     (discrete.row_order, (np.array([1, 2, 2]),), {}),
     (discrete.ufunc_method, ("logical_and", "reduce", A), {}),
     (discrete.ufunc_method, ("logical_and", "reduce", A), {"axis": (0, 1)}),
@@ -150,7 +154,9 @@ def test_types_of_functions(fn, args, kwargs):
     assert op.rule is ZERO and op.name in OPS and op is lookup(op.name)
     want = [of_value(r) for r in _types(fn(*args, **kwargs))]
     np.testing.assert_equal(op(args=args, kwargs=kwargs), fn(*args, **kwargs))
-    counted = fn in (np.nonzero, np.flatnonzero, np.argwhere, discrete.occurrences)
+    counted = fn in (
+        np.nonzero, np.flatnonzero, np.argwhere, discrete.occurrences, discrete.deletion,
+    )  # fmt: skip
     counted = counted or op.name not in RULES
     counted = counted or (fn is np.ix_ and args[0].dtype == bool)
     for symbols in (None, Symbols(shared=True), Symbols()):

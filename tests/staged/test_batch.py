@@ -57,6 +57,8 @@ ONE_BY_ONE = {
     "convolve", "fsum", "ieee_remainder",
     # lengths, and what makes them: they may differ between examples
     "slice_length", "range_length", "require_equal", "iota", "eye",
+    # the schedule of a checkpointed loop, which depends on the number of its passes alone
+    "begin_stretch", "begin_sweep", "continue_sweep", "divide_stretch", "room_for", "stretches",
     # effects
     "raise", "effect", "draw", "external",
 }  # fmt: skip

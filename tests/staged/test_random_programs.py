@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import itertools
 import linecache
-import random
 import re
-from collections import Counter
 from typing import Any
 
 import numpy as np
-import pytest
-from hypothesis import HealthCheck, assume, given, note, settings
-from hypothesis import strategies as st
+from hypothesis import assume
 
 import adjoint as ad
 from adjoint.backends.interpret import run
 from adjoint.errors import TracingError
 from adjoint.ir.verify import verify
-from tests.staged.random_source import Program, write
+from tests.staged.random_source import Program
 
 _names = itertools.count()
 

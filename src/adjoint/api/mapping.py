@@ -23,7 +23,6 @@ from adjoint.staged.integers import compare
 from adjoint.staged.values import Staged, emit, lift, param, value_of, wrap
 from adjoint.staging.recursion import resolve_call
 from adjoint.staging.stage import Output
-from adjoint.staging.visible import is_visible
 
 __all__ = ["vmap"]
 
@@ -163,16 +162,15 @@ def _staged(
             given[k] = x
         return of_leaves(given)
 
-    with building(innermost()) as scratch:
+    with building(innermost()):
         # An example of each argument, for its type alone.
         examples = [x[0].copy() for x in columns]
         call = StagedCall(one, (examples,), {}, (0,), False, lambda x, name: x)
     for location, _, _ in call.writes:
-        if is_visible(location, scratch):
-            raise TracingError(
-                f"{name_of(fun)} changes {location.describe()}: under vmap, where the examples "
-                "are run together, they would do so in no order. Return the value instead."
-            )
+        raise TracingError(
+            f"{name_of(fun)} changes {location.describe()}: under vmap, where the examples are run "
+            "together, they would do so in no order. Return the value instead."
+        )
     given = dict(zip(call.parameters, map(value_of, columns), strict=True))
     walk = batch(call.block, given, call.parameters, param(count))
     results = []

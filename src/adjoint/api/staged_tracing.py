@@ -26,8 +26,11 @@ from adjoint.staged.scopes import Cell, Location, changes, rollback, write
 from adjoint.staged.values import Staged, lift, value_of, wrap
 from adjoint.staging.recursion import resolve_call
 from adjoint.staging.stage import Output, settled
+from adjoint.staging.visible import visible
 from adjoint.transforms.push import Push
 from adjoint.transforms.replay import Replay
+from adjoint.transforms.simplify.dead import remove_dead_from
+from adjoint.transforms.spectral import recognise
 
 __all__ = ["StagedCall", "record_block", "staged_push"]
 
@@ -80,12 +83,16 @@ class StagedCall:
             rollback(builder)
             builder.block.results = results
         self.block = builder.block
+        # Names that nobody reads any more: loops would carry cotangents of them.
+        remove_dead_from(self.block)
 
     def _writes(
         self, builder: Builder, results: list[Value], inside: list[Any]
     ) -> list[tuple[Location, Any, list[Any]]]:
         writes = []
         own = {id(x) for x in inside}
+        changed = [x for x, _, _ in changes(builder) if not isinstance(x, Cell)]
+        seen = visible(changed, builder)
         for location, before, now in list(changes(builder)):
             if isinstance(location, Cell):
                 if id(location.root) in own or builder.parent is None:
@@ -94,7 +101,7 @@ class StagedCall:
                     continue
                 results.append(now)
                 writes.append((location, None, [Output(len(results) - 1)]))
-            else:
+            elif location in seen:
                 leaves, spec = tree.flatten(now)
                 writes.append((location, spec, [settled(leaf, results) for leaf in leaves]))
         return writes
@@ -122,6 +129,7 @@ class StagedCall:
 
 def record_block(call: StagedCall) -> tuple[Replay, list[Any], Any]:
     """Record a block into the one around it, with a tape."""
+    recognise(call.block)
     replay = Replay(dict(zip(call.parameters, call.given, strict=True)))
     for p in call.parameters:
         replay.variable(p)
@@ -132,6 +140,7 @@ def record_block(call: StagedCall) -> tuple[Replay, list[Any], Any]:
 
 def staged_push(call: StagedCall, tangents: list[Any]) -> tuple[list[Any], list[Any], Any]:
     """Record a block into the one around it, with tangents; return results, their tangents, aux."""
+    recognise(call.block)
     push = Push(dict(zip(call.parameters, call.given, strict=True)))
     for p, t in zip(call.parameters, tangents, strict=True):
         if t is not None:

@@ -29,7 +29,8 @@ from adjoint.ops.registry import FUNCTIONS, Traced, implements
 from adjoint.ops.structural import broadcast_to, cast, permute, reshape, stack
 from adjoint.ops.structural import copy as copy_of
 from adjoint.staged import lift
-from adjoint.staged.values import LAYOUT, may_share
+from adjoint.staged.sharing import may_share
+from adjoint.staged.values import LAYOUT
 
 __all__ = [
     "array",
@@ -219,7 +220,7 @@ def _laid_out_staged(x: Any, order: str) -> Any:
     view = x._view
     if view is not None and view.path[-1][0] != "permute":
         # NumPy returns x itself if it happens to be laid out like that.
-        may_share(result, view.base, LAYOUT)
+        may_share([(result, view.base)], LAYOUT)
     return result
 
 

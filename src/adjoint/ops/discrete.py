@@ -118,7 +118,7 @@ def column_order(x: np.ndarray) -> np.ndarray:
     """Return the order in which a pivoted QR factorisation takes the columns."""
     from scipy.linalg import qr
 
-    return qr(x, mode="r", pivoting=True)[-1]
+    return qr(x, mode="r", pivoting=True)[-1].astype(np.intp)
 
 
 def rest_of_qr(x: np.ndarray) -> np.ndarray:

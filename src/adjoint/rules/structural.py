@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-import numpy as np
-
 from adjoint.ops import creation, plain
 from adjoint.ops import structural as st
 from adjoint.ops.creation import arange, eye

@@ -9,7 +9,7 @@ it is next used.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -24,6 +24,8 @@ from adjoint.ops.indexing import READ_ONLY, Path, getitem, index_add, is_basic, 
 from adjoint.ops.inference import infer
 from adjoint.ops.registry import Op, Traced
 from adjoint.ops.structural import project_result
+from adjoint.staged import sharing
+from adjoint.staged.failures import CannotStage
 from adjoint.staged.scopes import Cell, write
 
 __all__ = ["Staged", "View", "emit", "lift", "param", "value_of", "wrap"]
@@ -55,11 +57,15 @@ class Staged(Traced):
         one of what was there before the block.
     _moved : str or None
         Why the object may not be used any more.
-    _unsure : tuple
-        Arrays that may or may not share its memory, each with its value then and why.
+    _doubts : tuple of Doubt
+        Other arrays that may or may not share its memory.
+    _used : int
+        When it was used last, of all events.
     """
 
-    __slots__ = ("__weakref__", "_contiguous", "_home", "_moved", "_unsure", "_value", "_view")
+    __slots__ = (
+        "__weakref__", "_contiguous", "_doubts", "_home", "_moved", "_used", "_value", "_view"
+    )  # fmt: skip
 
     _class: ClassVar[type]
     # From `adjoint.staged.integers`:
@@ -73,7 +79,8 @@ class Staged(Traced):
         self._contiguous = contiguous
         self._home: Builder | None = None
         self._moved: str | None = None
-        self._unsure: tuple[tuple[Staged, Value, str], ...] = ()
+        self._doubts: tuple[sharing.Doubt, ...] = ()
+        self._used = 0
 
     def __init_subclass__(cls) -> None:
         Staged._class = cls
@@ -136,10 +143,7 @@ class Staged(Traced):
 def current(x: Staged) -> Value:
     """Return the graph value that ``x`` stands for now."""
     if x._moved is not None:
-        raise TracingError(x._moved)
-    for other, value, why in x._unsure:
-        if other._value is not value:
-            _refuse_unsure(why)
+        raise CannotStage(x._moved)
     view = x._view
     builder = innermost()
     if view is not None:
@@ -154,6 +158,7 @@ def current(x: Staged) -> Value:
             "body that computes it. It was kept in a global, an attribute, a default argument or a "
             "generator; return it from the function instead."
         )
+    sharing.note_use(x)
     return x._value
 
 
@@ -162,16 +167,6 @@ LAYOUT = (
     "whether they share memory depends on a layout that is not known here. Make a copy "
     "(np.reshape(x, shape).copy()) before storing."
 )
-
-
-def _refuse_unsure(why: str) -> NoReturn:
-    raise TracingError(why)
-
-
-def may_share(x: Staged, other: Staged, why: str) -> None:
-    """Note that ``x`` may share the memory of another array: which, is known at run time only."""
-    root = root_of(other)
-    x._unsure = (*x._unsure, (root, root._value, why))
 
 
 def root_of(x: Staged) -> Staged:
@@ -313,7 +308,7 @@ def emit(
         view = args[0]._view
         check = args[0]._moved
         if check is not None:
-            raise TracingError(check)
+            raise CannotStage(check)
         op, given = read, {"path": view.path + step}
         args = (wrap(current(view.base)),)
     inputs = tuple([value_of(a) for a in args])
@@ -452,7 +447,7 @@ def _note_view(params: dict[str, Any], x: Staged, step: Path, result: Staged) ->
         return
     if kind == "reshape" and not x._contiguous:
         # Whether NumPy made a view or a copy, nobody knows.
-        may_share(result, x, LAYOUT)
+        sharing.may_share([(result, root_of(x))], LAYOUT)
         return
     if kind == "index":
         result._contiguous = x._contiguous and len(step) == 1 and _leading(argument)
@@ -485,9 +480,6 @@ def is_view_index(index: Any) -> bool:
 def store(x: Staged, path: Path, value: Any, op: Op = update) -> None:
     """Overwrite the part of ``x`` at ``path`` with ``value``, or (``index_add``) add to it."""
     root = root_of(x)
-    for other in (x, root):
-        if other._unsure:
-            _refuse_unsure(other._unsure[0][2])
     if x._view is not None:
         if any(kind in READ_ONLY for kind, _ in x._view.path):
             raise ValueError("assignment destination is read-only")
@@ -503,6 +495,7 @@ def store(x: Staged, path: Path, value: Any, op: Op = update) -> None:
         raise TypeError(f"{type} object does not support item assignment")
     base = current(root)
     operand = value_of(value)
+    sharing.note_store(root)
     if operand.dtype.kind == "c" and type.dtype.kind != "c":
         raise TypeError("a complex value was stored into a real array; take its real part first")
     builder = innermost()

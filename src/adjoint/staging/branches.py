@@ -7,16 +7,18 @@ operation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from adjoint import tree
 from adjoint.ir.build import Builder, continuing, innermost, users_place
 from adjoint.ir.dims import Dim
 from adjoint.ir.edit import exported
+from adjoint.ir.graph import Value
 from adjoint.ops import control
 from adjoint.staged.scopes import ABSENT, Cell, Location, changes, rollback, write
-from adjoint.staged.values import Staged, may_share, root_of, value_of, wrap
+from adjoint.staged.sharing import may_share, release, retain
+from adjoint.staged.values import Staged, root_of, value_of, wrap
 from adjoint.staging.carry import same_constant
 from adjoint.staging.loops import _enter_block, _leave_block, picked, where
 from adjoint.staging.recursion import Bottom
@@ -44,6 +46,8 @@ class _Side:
         self.builder = builder
         self.state = state
         self.changed: dict[Any, tuple[Location, Any, Any]] = {}
+        self.changes = list(changes(builder))
+        self.spoilt: list[tuple[Any, str]] = []
 
     @property
     def raises(self) -> bool:
@@ -134,11 +138,11 @@ class Branch:
         assert builder is not None
         self.builder = None
         side = _Side(builder, state)
-        for location, before, now in changes(builder):
-            outside = not isinstance(location, Cell) or innermost_sees_around(builder, before)
-            if outside:
-                side.changed[location.key] = (location, before, now)
+        side.spoilt = release(builder)
         rollback(builder)
+        for location, before, now in side.changes:
+            if is_from_around(builder, before):
+                side.changed[location.key] = (location, before, now)
         _leave_block(builder)
         self.sides.append(side)
 
@@ -169,6 +173,8 @@ class Branch:
                 a, b = (UNBOUND if v is ABSENT else v for v in (a, b))
                 heap.append((location, merger.place(location.describe(), a, b)))
         values = self._emit(merger.types, merger.columns[0], merger.columns[1])
+        for side in self.sides:
+            retain(side.spoilt)
         # What arrays hold comes first: names may be bound to arrays that were stored into.
         heap.sort(key=lambda change: not isinstance(change[0], Cell))
         for location, merged in heap:
@@ -177,6 +183,7 @@ class Branch:
                 write(location, value_of(value))
             elif value is not UNBOUND:
                 write(location, value)
+        merger.link(values)
         fill = {name: merged.fill(values, self.condition) for name, merged in state.items()}
         self.state = {name: value for name, value in fill.items() if value is not UNBOUND}
 
@@ -193,9 +200,18 @@ class Branch:
         return list(wrap(value))
 
 
-def innermost_sees_around(builder: Builder, value: Any) -> bool:
-    """Tell whether a value is from around ``builder``'s block."""
-    return builder.parent is not None and builder.parent.sees(value)
+def is_from_around(builder: Builder, value: Any) -> bool:
+    """Tell whether what was somewhere is from around ``builder``'s block."""
+    around = builder.parent
+    assert around is not None
+    if isinstance(value, Value):
+        return around.sees(value)
+    for leaf in tree.flatten(value)[0]:
+        if isinstance(leaf, Staged) and not around.sees(root_of(leaf)._value):
+            return False
+        if isinstance(leaf, Dim) and not all(around.sees(v) for v, _ in leaf.terms):
+            return False
+    return True
 
 
 class _Merged:
@@ -217,19 +233,23 @@ class _Merger:
         self.where = where
         self.types: list[Any] = []
         self.columns: tuple[list[Any], list[Any]] = ([], [])
+        self.arrays: dict[tuple[int, int], tuple[int, tuple[Any, Any]]] = {}
 
     def _in_side(self, k: int, make: Callable[[], Any]) -> Any:
-        """Do something where a side has ended, with what it has stored."""
+        """Do something where a side has ended, with what it has changed."""
         side = self.sides[k]
-        cells = [change for change in side.changed.values() if isinstance(change[0], Cell)]
-        for cell, _, now in cells:
-            cell.set(now)
+        for location, _, now in side.changes:
+            location.set(now)
+        for x, why in side.spoilt:
+            x._moved = why
         try:
             with continuing(side.builder):
                 return make()
         finally:
-            for cell, before, _ in cells:
-                cell.set(before)
+            for location, before, _ in reversed(side.changes):
+                location.set(before)
+            for x, _ in side.spoilt:
+                x._moved = None
 
     def _type(self, k: int, leaf: Any) -> Any:
         side = self.sides[k]
@@ -237,6 +257,11 @@ class _Merger:
 
     def _result(self, type: Any, a: Any, b: Any) -> int:
         """Add a result; ``a`` or ``b`` may be missing."""
+        if type.kind == "array":
+            known = self.arrays.get((id(a), id(b)))
+            if known is not None:
+                return known[0]
+            self.arrays[id(a), id(b)] = (len(self.types), (a, b))
         for k, leaf in enumerate((a, b)):
             if leaf is _MISSING or self.sides[k].raises:
                 value = self._in_side(k, lambda: emit_undefined(type))
@@ -246,8 +271,28 @@ class _Merger:
         self.types.append(type)
         return len(self.types) - 1
 
+    def link(self, values: list[Any]) -> None:
+        """Note which of the results may share memory with each other or with what was there."""
+        merged = [(values[k], pair) for k, pair in self.arrays.values()]
+        links = []
+        for at, (x, pair) in enumerate(merged):
+            for k, leaf in enumerate(pair):
+                if not isinstance(leaf, Staged):
+                    continue
+                root = root_of(leaf)
+                around = self.sides[k].builder.parent
+                if around is not None and around.sees(root._value):
+                    links.append((x, root))
+                for y, others in merged[:at]:
+                    if isinstance(others[k], Staged) and root_of(others[k]) is root:
+                        links.append((x, y))
+        may_share(links, CHOSEN)
+
     def cell(self, a: Any, b: Any) -> _Merged:
-        number = self._result(a.type, wrap_plain(a), wrap_plain(b))
+        self.types.append(a.type)
+        for column, value in zip(self.columns, (a, b), strict=True):
+            column.append(value)
+        number = len(self.types) - 1
         return _Merged(lambda values, condition: values[number])
 
     def place(self, what: str, a: Any, b: Any) -> _Merged:
@@ -261,8 +306,8 @@ class _Merger:
             return self._one_sided(what, b, 1)
         if a is UNBOUND or b is UNBOUND or isinstance(a, Pending) or isinstance(b, Pending):
             return self._pending(what, a, b)
-        leaves, spec = tree.flatten(a)
-        others, other_spec = tree.flatten(b)
+        leaves, spec = self._in_side(0, lambda: tree.flatten(a))
+        others, other_spec = self._in_side(1, lambda: tree.flatten(b))
         if spec != other_spec:
             return self._conflict(what, a, b)
         numbers: list[Any] = []
@@ -275,20 +320,8 @@ class _Merger:
             type = join(self._type(0, x), self._type(1, y))
             if type is None:
                 return self._conflict(what, a, b)
-            numbers.append(_Number(self._result(type, x, y), self._shared(x, y)))
+            numbers.append(_Number(self._result(type, x, y)))
         return _Merged(lambda values, condition: tree.unflatten(spec, _filled(numbers, values)))
-
-    def _shared(self, *leaves: Any) -> list[Staged]:
-        """Return the arrays from before the branch of which one is chosen."""
-        around = self.sides[0].builder.parent
-        return [
-            x
-            for x in leaves
-            if isinstance(x, Staged)
-            and x._value.type.kind == "array"
-            and around is not None
-            and around.sees(root_of(x)._value)
-        ]
 
     def _one_sided(self, what: str, value: Any, k: int) -> _Merged:
         """Merge what one side leaves when the other one raises."""
@@ -297,7 +330,7 @@ class _Merger:
         bound: Any = True
         if isinstance(value, Pending):
             value, bound = value.value, value.bound
-        leaves, spec = tree.flatten(value)
+        leaves, spec = self._in_side(k, lambda: tree.flatten(value))
         numbers: list[Any] = []
         for x in leaves:
             if not isinstance(x, Staged) and not is_staged_integer(x):
@@ -327,12 +360,13 @@ class _Merger:
                 sides.append((x, True))
         (va, fa), (vb, fb) = sides
         if va is _MISSING or vb is _MISSING:
-            leaves, spec = tree.flatten(vb if va is _MISSING else va)
+            k, given = (1, vb) if va is _MISSING else (0, va)
+            leaves, spec = self._in_side(k, lambda: tree.flatten(given))
             missing = [_MISSING] * len(leaves)
             pairs = list(zip(missing, leaves) if va is _MISSING else zip(leaves, missing))
         else:
-            leaves, spec = tree.flatten(va)
-            others, other = tree.flatten(vb)
+            leaves, spec = self._in_side(0, lambda: tree.flatten(va))
+            others, other = self._in_side(1, lambda: tree.flatten(vb))
             if other != spec:
                 return self._conflict(what, a, b)
             pairs = list(zip(leaves, others, strict=True))
@@ -370,11 +404,10 @@ class _Merger:
 
 
 class _Number:
-    """Stands for a result of the operation, which may share the memory of some arrays."""
+    """Stands for a result of the operation."""
 
-    def __init__(self, number: int, shared: Sequence[Staged] = ()) -> None:
+    def __init__(self, number: int) -> None:
         self.number = number
-        self.shared = shared
 
 
 CHOSEN = (
@@ -384,14 +417,7 @@ CHOSEN = (
 
 
 def _filled(numbers: list[Any], values: list[Any]) -> list[Any]:
-    filled = []
-    for n in numbers:
-        if isinstance(n, _Number):
-            for other in n.shared:
-                may_share(values[n.number], other, CHOSEN)
-            n = values[n.number]
-        filled.append(n)
-    return filled
+    return [values[n.number] if isinstance(n, _Number) else n for n in numbers]
 
 
 class Conflict:

@@ -16,7 +16,9 @@ from adjoint.ir.dims import Dim
 from adjoint.ir.graph import Value
 from adjoint.ir.types import Type
 from adjoint.staged.scopes import ABSENT, Cell, Location, changes, write
-from adjoint.staged.values import Staged, may_share, root_of
+from adjoint.staged.sharing import begin_pass
+from adjoint.staged.values import Staged
+from adjoint.staging.aliases import Aliases, Slot
 from adjoint.staging.state import (
     UNBOUND,
     CannotStage,
@@ -70,7 +72,7 @@ class Carry:
         self.loop = loop
         self.late: dict[Any, tuple[Plan, Any]] = {}
         self.cells: list[Any] = []
-        self.shared: dict[Any, list[Staged]] = {}
+        self.aliases = Aliases(loop)
 
     def start(self, remembered: dict[Any, Any]) -> None:
         """Plan the first pass: numbers that are surely not constants are carried at once."""
@@ -102,13 +104,32 @@ class Carry:
             plan = self.plans.get(key)
             value = self.before[key] if plan is None else plan.bind(builder, self.params)
             self.bound[key] = value
-            if plan is not None and key in self.shared:
-                self._mark(value, self.shared[key])
             if place.location is None:
                 state[key] = value
             elif plan is not None:
                 write(place.location, value)
+        carried = self._arrays(self.bound)
+        before = {slot: self.plans[slot[0]].leaves[slot[1]] for slot in carried}
+        arrays = {
+            slot: (x, before[slot] if _is_array(before[slot]) else None)
+            for slot, x in carried.items()
+        }
+        self.aliases.enter(arrays, begin_pass(builder))
         return state
+
+    def _arrays(self, held: dict[Any, Any]) -> dict[Slot, Staged]:
+        """Return the carried arrays of what places hold."""
+        found = {}
+        for key, plan in self.plans.items():
+            leaves = tree.flatten(held[key])[0]
+            for k, (leaf, type) in enumerate(zip(leaves, plan.types, strict=True)):
+                if type is not None and _is_array(leaf):
+                    found[key, k] = leaf
+        for key in self.late:
+            value = held[key]
+            leaves = tree.flatten(value.value if isinstance(value, Pending) else value)[0]
+            found.update({(key, k): leaf for k, leaf in enumerate(leaves) if _is_array(leaf)})
+        return found
 
     def leave(self, builder: Builder, state: dict[str, Any]) -> bool:
         """Compare what is there at the end of a pass; tell whether another pass is needed."""
@@ -123,11 +144,6 @@ class Carry:
                 self.before[location.key] = UNBOUND if before is ABSENT else before
                 self.bound[location.key] = self.before[location.key]
         self.cells = cells
-        self.written = {
-            id(location.root) for location, _, _ in changes(builder) if isinstance(location, Cell)
-        }
-        known, self.shared = self.shared, {}
-        self.around = builder.parent
         again = False
         self.late = {}
         for key, place in self.places.items():
@@ -137,19 +153,18 @@ class Carry:
                 after = place.location.get()
                 after = UNBOUND if after is ABSENT else after
             self.after[key] = after
-        # The memory of what is bound anew goes with it: two arrays may be swapped.
-        self.moving = {
-            id(root_of(leaf))
-            for key, after in self.after.items()
-            if after is not self.bound[key] and not isinstance(self.before[key], Pending)
-            for leaf in tree.flatten(self.before[key])[0]
-            if _is_array(leaf)
-        }
         for key, place in self.places.items():
             if self._compare(key, place, self.after[key]):
                 again = True
-        # What a place may share with is to be known from the beginning of a pass.
-        return again or any(key not in known for key in self.shared)
+        if again:
+            return True
+        outer = {id(location.root) for location, _ in cells}
+        around = builder.parent
+        assert around is not None
+        # What an array may share is to be known from the beginning of a pass.
+        return self.aliases.leave(
+            self._arrays(self.after), lambda x: id(x) in outer or around.sees(x._value)
+        )
 
     def _compare(self, key: Any, place: Place, after: Any) -> bool:
         before, bound = self.before[key], self.bound[key]
@@ -174,7 +189,6 @@ class Carry:
             )
         types = list(plan.types)
         changed = False
-        self._note_shared(key, place, tree.flatten(bound)[0], leaves)
         for k, (leaf, was, type) in enumerate(zip(leaves, plan.leaves, types, strict=True)):
             if type is None and (leaf is was or same_constant(leaf, was)):
                 continue
@@ -196,22 +210,6 @@ class Carry:
             self.plans[key] = Plan(plan.spec, plan.leaves, types)
         return changed
 
-    def _note_shared(self, key: Any, place: Place, bound: list[Any], after: list[Any]) -> None:
-        """Note the arrays from outside of the loop that a pass leaves in a place."""
-        for old, new in zip(bound, after, strict=False):
-            if not _is_array(new) or new is old or self.around is None:
-                continue
-            if id(root_of(new)) in self.moving:
-                continue
-            if self.around.sees(root_of(new)._value) or id(root_of(new)) in self.outer_roots():
-                self.shared.setdefault(key, []).append(new)
-                if _is_array(old) and id(root_of(old)) in self.written:
-                    raise CannotStage(self._sharing())
-
-    def outer_roots(self) -> set[int]:
-        """Return the arrays from outside that a pass stores into."""
-        return {id(location.root) for location, _ in self.cells}
-
     def _note_late(self, key: Any, after: Any) -> None:
         """Plan to give back what a body binds that was unbound before the loop."""
         bound: Any = True
@@ -220,37 +218,6 @@ class Carry:
         leaves, spec = tree.flatten(after)
         types = [type_of_leaf(leaf) if is_numeric(leaf) else None for leaf in leaves]
         self.late[key] = (Plan(spec, leaves, types), bound)
-
-    def _retire(self, key: Any, plan: Plan, value: Any) -> None:
-        """Mark arrays whose memory may be another's after the loop."""
-        for was, inside in zip(plan.leaves, tree.flatten(self.bound[key])[0], strict=True):
-            if _is_array(was) and was is not inside and id(inside) in self.written:
-                root_of(was)._moved = (
-                    f"an array is bound anew and stored into in {self.loop}, as when two arrays "
-                    "are swapped: which memory it has after the loop depends on the number of "
-                    "passes. Use the name that the loop binds, and work on copies of arguments "
-                    "(u = u.copy()) that the loop changes so."
-                )
-
-    def share(self, state: dict[str, Any]) -> None:
-        """Note, after the loop, which arrays may share the memory of others."""
-        for key, others in self.shared.items():
-            value = state.get(key) if key in state else self.places[key].location
-            if isinstance(value, Location):
-                value = value.get()
-            self._mark(value, others)
-
-    def _mark(self, value: Any, others: list[Staged]) -> None:
-        for leaf in tree.flatten(value)[0]:
-            if _is_array(leaf):
-                for other in others:
-                    may_share(leaf, other, self._sharing())
-
-    def _sharing(self) -> str:
-        return (
-            f"an array that is there before {self.loop} is bound to another name in it, and one of "
-            "them is stored into: make a copy"
-        )
 
     # -- the operation -----------------------------------------------------------------------------
 
@@ -284,19 +251,18 @@ class Carry:
     def give_back(self, values: list[Any]) -> dict[str, Any]:
         """Put the loop's results in their places; return the names' new values."""
         state = {}
+        held: dict[Any, Any] = {}
+        for key, plan in self.carried():
+            held[key] = plan.rebuild(values)
+        for key, (plan, _) in self.late.items():
+            value = plan.rebuild(values)
+            held[key] = Pending(value, values.pop(0))
         for key, place in self.places.items():
-            plan = self.plans.get(key)
-            if plan is None:
-                value = self.before[key]
-                if key in self.late:
-                    continue
-            else:
-                value = plan.rebuild(values)
-                self._retire(key, plan, value)
             if place.location is None:
-                state[key] = value
-            elif plan is not None:
-                write(place.location, value)
+                state[key] = held.get(key, self.before[key])
+            elif key in held:
+                write(place.location, held[key])
+        self.aliases.end(self._arrays(held))
         return state
 
 

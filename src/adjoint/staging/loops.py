@@ -20,7 +20,8 @@ from adjoint.ir.graph import Value
 from adjoint.ir.types import python_type
 from adjoint.ops import control
 from adjoint.staged.integers import Integer, NeedsConstant, compare
-from adjoint.staged.scopes import note, rollback, write
+from adjoint.staged.scopes import note, rollback
+from adjoint.staged.sharing import release, retain
 from adjoint.staged.values import Staged, value_of, wrap
 from adjoint.staging.carry import Carry
 from adjoint.staging.items import Range, as_items
@@ -105,6 +106,7 @@ class _Loop:
     def _abandon(self) -> None:
         builder, self.builder = self.builder, None
         if builder is not None:
+            release(builder)
             rollback(builder)
             _leave_block(builder)
 
@@ -125,18 +127,9 @@ class _Loop:
         """Return what names are bound to after the operation, given its results."""
         values = list(values)
         state = carry.give_back(values)
-        for key, (plan, _) in carry.late.items():
-            value = plan.rebuild(values)
-            bound = values.pop(0)
-            place = carry.places[key]
-            if place.location is None:
-                state[key] = Pending(value, bound)
-            else:
-                write(place.location, Pending(value, bound))
         for (location, _), value in zip(carry.cells, values, strict=True):
             note(location)
             location.set(value_of(value))
-        carry.share(state)
         return {name: value for name, value in state.items() if value is not UNBOUND}
 
 
@@ -249,6 +242,8 @@ class ForLoop(_Loop):
         state = picked((*self.names, *self.targets), local, outer)
         if self.builder is None:
             if isinstance(stop, Staged):
+                if self.reason is not None:
+                    raise self.reason
                 raise CannotStage(
                     f"the loop at {where(self.place)} runs as Python, but a condition that is "
                     "at run time only ends it",
@@ -313,6 +308,7 @@ class ForLoop(_Loop):
             block.results = results
         else:
             ended = value_of(stop)
+        spoilt = release(builder)
         rollback(builder)
         _leave_block(builder)
         inits = initial_values(carry, block, 1)
@@ -327,6 +323,7 @@ class ForLoop(_Loop):
             values = _emit(control.for_loop, inputs, types, (block,), self.place)
         else:
             values = self._emit_while(block, results, ended, inits, types)
+        retain(spoilt)
         self.state = self._operation_state(carry, values)
         self.finished = True
 
@@ -407,6 +404,8 @@ class WhileLoop(_Loop):
         """Take the condition's value; tell whether the body is to be run."""
         if self.builder is None:
             if is_abstract(value):
+                if self.reason is not None:
+                    raise self.reason
                 raise CannotStage(
                     f"the while loop at {where(self.place)} runs as Python, but its condition is "
                     "known at run time only",
@@ -473,12 +472,14 @@ class WhileLoop(_Loop):
         block = builder.block
         self.builder = None
         block.results = results
+        spoilt = release(builder)
         rollback(builder)
         _leave_block(builder)
         condition = copied(block, self.split, [self.condition])
         inits = initial_values(carry, block, 0)
         types = tuple(p.type for p in block.parameters)
         values = _emit(control.while_loop, tuple(inits), types, (condition, block), self.place)
+        retain(spoilt)
         self.state = self._operation_state(carry, values)
         self.finished = True
         self.ended = True

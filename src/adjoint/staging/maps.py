@@ -27,10 +27,11 @@ from adjoint.ops import elementwise as ew
 from adjoint.ops.registry import Traced
 from adjoint.staged.integers import Integer, NeedsConstant
 from adjoint.staged.scopes import changes, rollback
-from adjoint.staged.values import Staged, emit, may_share, param, root_of, value_of, wrap
+from adjoint.staged.sharing import may_share
+from adjoint.staged.values import Staged, emit, param, root_of, value_of, wrap
 from adjoint.staging.items import Items
 from adjoint.staging.state import CannotStage, is_numeric
-from adjoint.staging.visible import is_visible
+from adjoint.staging.visible import visible
 
 _SHARED = (
     "an item of a list that a comprehension has made is an array from around it, or a part of one, "
@@ -190,9 +191,7 @@ class StagedList(Items):
 def _entry(x: Any, kind: str, k: Any) -> Any:
     if kind != "array":
         return _as_kind(x[k], kind)
-    item = x[k] if x.ndim > 1 else x[k, ...]
-    item._unsure = x._unsure
-    return item
+    return x[k] if x.ndim > 1 else x[k, ...]
 
 
 def _as_kind(x: Any, kind: str) -> Any:
@@ -284,9 +283,8 @@ def mapped(items: Items, make: Callable[[Any], Any]) -> StagedList:
             raise
         finally:
             rollback(builder)
-        for location in changed:
-            if is_visible(location, builder):
-                raise needed(f"its items change {location.describe()}; write a for loop instead")
+        for location in visible(changed, builder):
+            raise needed(f"its items change {location.describe()}; write a for loop instead")
         builder.block.results = values
     types = []
     for value in values:
@@ -299,7 +297,7 @@ def mapped(items: Items, make: Callable[[Any], Any]) -> StagedList:
     arrays = wrap(node)
     for array, root in zip(arrays, shared, strict=True):
         if root is not None:
-            may_share(array, root, _SHARED)
+            may_share([(array, root)], _SHARED)
     return StagedList(arrays, tuple([v.type.kind for v in values]), spec)
 
 

@@ -272,7 +272,8 @@ def _outer(builder: Builder, location: Any, before: Any) -> bool:
 
 def _joined(a: Any, b: Any) -> Any:
     """Return the type that holds values of both; a type may be missing."""
-    return join(b if a is None else a, a if b is None else b)
+    first: Any = b if a is None else a
+    return join(first, first if b is None else b)
 
 
 def _finish(recurring: Recurring, builder: Builder) -> Any:

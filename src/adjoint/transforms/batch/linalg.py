@@ -39,9 +39,10 @@ def _eigh(o: Operation) -> Value:
     return _of_matrix(o)
 
 
-@rule("spectral")
+@rule("spectral", "spectral_product")
 def _spectral(o: Operation) -> Value:
-    return o.emit(o.node.op, [o.whole(k) for k in range(3)], o.params)
+    inputs = [o.whole(k) for k in range(len(o.inputs))]
+    return o.emit(o.node.op, inputs, o.params)
 
 
 @rule("adjugate_derivative")

@@ -20,14 +20,19 @@ from adjoint.ops.structural import project_result
 from adjoint.transforms.simplify.effects import STAYS, Effects
 from adjoint.transforms.simplify.values import lengths_of, mentioned, set_type
 
-__all__ = ["Liveness", "remove_dead"]
+__all__ = ["Liveness", "remove_dead", "remove_dead_from"]
 
 _FOR, _WHILE = control.for_loop, control.while_loop
 
 
 def remove_dead(function: Function) -> bool:
     """Remove dead operations, carried values and results; tell whether there were any."""
-    return _Sweep(Liveness(function.block)).block(function.block)
+    return remove_dead_from(function.block)
+
+
+def remove_dead_from(block: Block) -> bool:
+    """Do the same to a block, which may have regions in it (`adjoint.ops.control.REGIONS`)."""
+    return _Sweep(Liveness(block)).block(block)
 
 
 class Liveness:
@@ -63,7 +68,7 @@ class Liveness:
                 self.parts[node] = set()
                 inside = [self._survey(inner) for inner in node.blocks]
                 first = 0 if op is _WHILE else 1
-                for inner in node.blocks:
+                for inner in node.blocks if op not in control.REGIONS else ():
                     for k, parameter in enumerate(inner.parameters):
                         self._loop_of[parameter] = (node, k - first)
                 stays = any(inside)
@@ -87,6 +92,9 @@ class Liveness:
             self._mark(v.inputs[:3] if op is _FOR else () if op is _WHILE else v.inputs)
             if v.params:
                 self._mark(mentioned(v.params))
+            if op in control.REGIONS:  # whose rules are of all their results
+                for k in range(len(v.type)):
+                    self._mark_part(v, k)
             if op is _WHILE:
                 self._mark(v.blocks[0].results)
             return

@@ -1,0 +1,108 @@
+"""Arrays that may have their memory in common, which is known at run time only.
+
+What a name is bound to after a branch, or at the beginning of a pass through a loop, is an array
+of its own in the graph, and may be one or another of the program's. As long as nobody stores into
+one of them nobody can tell. A store makes the others unusable: the next use of one is refused, and
+so is the store if one was used before in a loop that goes round again.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from adjoint.ir.build import Builder, innermost
+from adjoint.staged.failures import CannotStage
+
+__all__ = ["Doubt", "begin_pass", "may_share", "note_store", "note_use", "release", "retain"]
+
+_clock = itertools.count(1)
+
+
+class Doubt(NamedTuple):
+    """An array that may share memory with another, why, and since when that is so."""
+
+    other: Any
+    why: str
+    since: int
+
+
+def may_share(links: Iterable[tuple[Any, Any]], why: str, since: int | None = None) -> None:
+    """Note which of some new arrays may share memory, each in the graph with memory of its own.
+
+    Parameters
+    ----------
+    links : iterable of pairs of Staged
+        No views. The first of a pair is new, and may be the second, or whatever that may be.
+    why : str
+        What is said when that matters.
+    since : int, optional
+        A time of `begin_pass`; now, without it.
+    """
+    links = list(links)
+    # All of what is known before: that two may be a third does not make them the same.
+    links += [(x, doubt.other) for x, other in links for doubt in other._doubts]
+    since = next(_clock) if since is None else since
+    new = {id(x) for x, _ in links}
+    for x, other in links:
+        if x is not other and all(doubt.other is not other for doubt in x._doubts):
+            # What is new in each pass through a loop has in the next what the memory has then.
+            x._doubts = (*x._doubts, Doubt(other, why, since + (id(other) in new)))
+            other._doubts = (*other._doubts, Doubt(x, why, since + 1))
+
+
+def note_use(x: Any) -> None:
+    """Note that an array is used now."""
+    x._used = next(_clock)
+
+
+def begin_pass(builder: Builder) -> int:
+    """Note that a pass through a loop begins, in its block; return the time."""
+    now = builder.data["pass"] = next(_clock)
+    return now
+
+
+def note_store(root: Any) -> None:
+    """Note that an array is stored into.
+
+    Raises
+    ------
+    CannotStage
+        If another one that may share its memory was used before in the same pass through a loop:
+        the next pass would use it afterwards.
+    """
+    for other, why, since in root._doubts:
+        if _used_in_pass(other, since):
+            raise CannotStage(why)
+        _spoil(other, why)
+
+
+def _used_in_pass(x: Any, since: int) -> bool:
+    builder: Builder | None = innermost()
+    while builder is not None:
+        start = builder.data.get("pass", 0)
+        if since <= start < x._used:
+            return True
+        builder = builder.parent
+    return False
+
+
+def _spoil(x: Any, why: str) -> None:
+    if x._moved is None:
+        x._moved = why
+        innermost().data.setdefault("spoilt", []).append(x)
+
+
+def release(builder: Builder) -> list[tuple[Any, str]]:
+    """Make usable again what a block has made unusable; return it, for `retain`."""
+    spoilt = [(x, x._moved) for x in builder.data.pop("spoilt", ())]
+    for x, _ in spoilt:
+        x._moved = None
+    return spoilt
+
+
+def retain(spoilt: list[tuple[Any, str]]) -> None:
+    """Make unusable, in the block around, what `release` has made usable."""
+    for x, why in spoilt:
+        _spoil(x, why)
