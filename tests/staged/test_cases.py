@@ -12,14 +12,16 @@ import numpy as np
 import pytest
 
 import adjoint as ad
+from adjoint.api import compile as api_compile
+from adjoint.staging import stage
 from tests import harness
 from tests.cases import all_cases
-from tests.staged.test_numpy_api import OPEN, REFUSED
+from tests.staged.test_numpy_api import CONSTANT, OPEN, REFUSED
 
 CASES = {case.name: case for case in all_cases() if case.name not in {**REFUSED, **OPEN}}
 
-UNSTAGED: dict[str, str] = {}
-"""Derivatives that cannot be staged, with the reason."""
+BY_SHAPE = ("fft: ", "linalg: ", "scipy_linalg: ", "products: ", "reductions: ", "shaping: ")
+"""Areas whose rules ask for lengths."""
 
 
 def close(got, want, rtol):
@@ -34,11 +36,30 @@ def close(got, want, rtol):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", CASES)
 def test_both_modes(name):
-    case = CASES[name]
+    check(CASES[name])
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", [name for name in CASES if name.startswith(BY_SHAPE)])
+def test_lengths_that_are_values(name, monkeypatch):
+    monkeypatch.setattr(stage, "FEW", 1)
+    count = []
+    original = api_compile.stage_function
+
+    def counted(*args, **kwargs):
+        count.append(args)
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(api_compile, "stage_function", counted)
+    check(CASES[name])
+    assert len(count) == 2 or name in CONSTANT, "a length was made a constant"
+
+
+def check(case):
     problem = harness.Problem(case)
     fn = harness.ad_ready(problem)
     point = tuple(problem.point)
-    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    rng = np.random.default_rng(zlib.crc32(case.name.encode()))
     dots = tuple(harness._random_like(rng, x) for x in point)
     rtol = 1e-9
 
@@ -50,6 +71,6 @@ def test_both_modes(name):
 
     with np.errstate(all="ignore"):
         want = forward(point, dots)
-        close(ad.stage(forward)(point, dots)(point, dots), want, rtol)
+        close(ad.jit(forward)(point, dots), want, rtol)
         cts = tuple(harness._random_like(rng, y) for y in want)
-        close(ad.stage(reverse)(point, cts)(point, cts), reverse(point, cts), rtol)
+        close(ad.jit(reverse)(point, cts), reverse(point, cts), rtol)

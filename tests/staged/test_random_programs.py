@@ -1,4 +1,4 @@
-"""Random programs: staged, differentiated, simplified and run, against Python and the eager tier."""
+"""Random programs: staged, differentiated, simplified and run, against Python and eager runs."""
 
 from __future__ import annotations
 
@@ -100,7 +100,6 @@ def check_derivatives(program: Program, seed: int, second: bool = False) -> None
     args = arguments(program, seed)
     others = arguments(program, seed + 1, larger=2)
     argnums = (0, 1, 2)
-    rng = np.random.default_rng(seed)
 
     def dots_of(given: Any) -> tuple[Any, ...]:
         rng = np.random.default_rng(7)

@@ -1,4 +1,4 @@
-"""Where derivatives are undefined: what a staged program refuses when it runs, and what it does not.
+"""Where derivatives are undefined: what a staged program refuses when it runs, and what not.
 
 The same programs as in tests/numpy_api/test_linalg.py, where the numbers are checked.
 """

@@ -25,7 +25,7 @@ from adjoint.rules.cotangents import Undefined
 from adjoint.staged.scopes import Cell, Location, changes, rollback, write
 from adjoint.staged.values import Staged, lift, value_of, wrap
 from adjoint.staging.recursion import resolve_call
-from adjoint.staging.stage import Output, settled
+from adjoint.staging.stage import Output, settled, written
 from adjoint.staging.visible import visible
 from adjoint.transforms.push import Push
 from adjoint.transforms.replay import Replay
@@ -102,8 +102,7 @@ class StagedCall:
                 results.append(now)
                 writes.append((location, None, [Output(len(results) - 1)]))
             elif location in seen:
-                leaves, spec = tree.flatten(now)
-                writes.append((location, spec, [settled(leaf, results) for leaf in leaves]))
+                writes.append(written(location, now, results))
         return writes
 
     def finish(self, copier: Copier) -> tuple[list[Any], Any]:

@@ -48,7 +48,10 @@ def _frechet(x: Any, e: Any, name: str, power: Any) -> Any:
         size = float(np.max(np.abs(e), initial=0))
         if size == 0 or not np.isfinite(size):
             return e
-    part = _corner(x, e / size if size != 1.0 else e, params)
+    scaled: Any = e
+    if size != 1.0:
+        scaled = scaled / size
+    part = _corner(x, scaled, params)
     part = required(part, np.all(np.isfinite(part)), _undefined(name))
     return part * size if size != 1.0 else part
 

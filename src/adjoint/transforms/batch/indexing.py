@@ -18,9 +18,17 @@ from adjoint.ir.dims import Dim
 from adjoint.ir.graph import Value, values_in
 from adjoint.ir.types import Type
 from adjoint.ops import elementwise as ew
-from adjoint.ops.indexing import Path, getitem, update
+from adjoint.ops.indexing import Path, getitem, read, update
 from adjoint.ops.structural import permute
-from adjoint.transforms.batch.table import OneByOne, Operation, expanded, permuted, rule, shaped
+from adjoint.transforms.batch.table import (
+    OneByOne,
+    Operation,
+    expanded,
+    permuted,
+    record,
+    rule,
+    shaped,
+)
 
 __all__: list[str] = []
 
@@ -206,27 +214,40 @@ def _getitem(o: Operation) -> Value:
 
 @rule("read", varying=True)
 def _read(o: Operation) -> Value:
-    steps, order = _path(o, o.rank(0), reading=True)
-    return _emit(o, (o.whole(0),), {"path": steps}, order)
+    *before, (steps, order) = _parts_of_path(o, o.rank(0))
+    x = o.whole(0)
+    for path, axes in before:
+        x = permuted(record(read, (x,), {"path": path}), axes)
+    return _emit(o, (x,), {"path": steps}, order)
 
 
-def _path(o: Operation, ndim: int, reading: bool = False) -> tuple[Path, tuple[int, ...]]:
-    """Return a path for all examples, and the order of the axes of its part."""
+Part = tuple[Path, tuple[int, ...]]
+"""A path for all examples, and the order of the axes of what it leads to."""
+
+
+def _path(o: Operation, ndim: int) -> Part:
+    """Return a path for all examples that can be stored through."""
+    part, *more = _parts_of_path(o, ndim)
+    if more:
+        raise OneByOne
+    return part
+
+
+def _parts_of_path(o: Operation, ndim: int) -> list[Part]:
+    """Return a path for all examples: several if a step gathers that is not the last."""
+    parts: list[Part] = []
     steps: list[tuple[str, Any]] = []
-    order = tuple(range(ndim + 1))
-    pairs = zip(o.node.params["path"], o.params["path"], strict=True)
-    gathers = False
-    for (kind, before), (_, argument) in pairs:
-        if gathers and not reading:
-            raise OneByOne  # only the last step of a store may gather
-        if not _is_sorted(order):
-            steps.append(("permute", order))
+    order: tuple[int, ...] | None = None
+    for (kind, before), (_, argument) in zip(o.node.params["path"], o.params["path"], strict=True):
+        if order is not None:
+            parts.append((tuple(steps), order))
+            steps, order = [], None
         if kind == "index":
             index = _of_all(o.walk, before, argument, ndim)
             steps.append(("index", index.items))
-            order = index.order
-            ndim = len(order) - 1
-            gathers = any(v in o.walk.copies for v in values_in(argument))
+            ndim = len(index.order) - 1
+            if not _is_sorted(index.order) or any(v in o.walk.copies for v in values_in(argument)):
+                order = index.order
             continue
         if kind == "permute":
             argument = (0, *[a % ndim + 1 for a in argument])
@@ -244,8 +265,7 @@ def _path(o: Operation, ndim: int, reading: bool = False) -> tuple[Path, tuple[i
             argument = (offset, i % ndim + 1, j % ndim + 1)
             ndim -= 1
         steps.append((kind, argument))
-        order = tuple(range(ndim + 1))
-    return tuple(steps), order
+    return [*parts, (tuple(steps), tuple(range(ndim + 1)) if order is None else order)]
 
 
 def _fixed(o: Operation, shape: Any) -> tuple[Any, ...]:
