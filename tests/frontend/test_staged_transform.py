@@ -737,7 +737,9 @@ def test_text_of_a_loop_that_is_left():
     text = body(
         "def fn(x):\n    while True:\n        if x:\n            return 1\n        x += 1\n"
     )
-    assert "if @object 1.test(H.not_(@returned)):" in text and text.endswith("return H.returned(True, @result)")
+    assert "if @object 1.test(H.not_(@returned)):" in text and text.endswith(
+        "return H.returned(True, @result)"
+    )
     text = body("def fn(x):\n    while x():\n        if x:\n            return 1\n")
     assert "test(H.and_(H.not_(@returned), lambda: H.resolve(x)()))" in text
     assert text.endswith(" return H.returned(@returned, H.locals().get('@result'))")

@@ -30,11 +30,6 @@ REFUSED = {
 }
 """What cannot be staged, with the reason; a `TracingError` says it to the user."""
 
-OPEN = {
-    "scipy_linalg: sl.eig": "the interpreter's eigenvalues are real where the graph's are complex",
-}
-"""What ought to work."""
-
 CONSTANT = {
     "elementwise: ndenumerate": "a Python loop over indices",
     "products: cross": "vectors have two components or three",
@@ -58,11 +53,6 @@ SIZE_MATTERS = {
         )
     },
 }  # fmt: skip
-
-
-def params(names):
-    marks = {name: pytest.mark.xfail(reason=reason, strict=False) for name, reason in OPEN.items()}
-    return [pytest.param(n, marks=marks[n]) if n in marks else n for n in names]
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +81,7 @@ def stagings(monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", params(n for n in CASES if n not in REFUSED))
+@pytest.mark.parametrize("name", [n for n in CASES if n not in REFUSED])
 def test_constant_lengths(name):
     case = CASES[name]
     graph = ad.stage(case.fn)(*case.args)
@@ -110,7 +100,7 @@ def longer(x):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", params(n for n in CASES if n not in REFUSED))
+@pytest.mark.parametrize("name", [n for n in CASES if n not in REFUSED])
 def test_lengths_that_are_values(name, lengths_are_values, stagings):
     case = CASES[name]
     jitted = ad.jit(case.fn)

@@ -225,6 +225,17 @@ def test_swapped_arrays_and_views():
         np.testing.assert_allclose(ad.jit(ad.grad(f))(x, n), ad.grad(f)(x, n), rtol=1e-12)
 
 
+def test_a_view_from_before_a_loop_is_read_in_each_pass():
+    def halve(y, n):
+        w = y[::2]
+        for _ in range(n):
+            w[w > 0.1] -= 0.5 * w[w > 0.1]
+        return np.sum(w) + np.sum(y)
+
+    y = np.linspace(-1.0, 2.0, 12)
+    np.testing.assert_allclose(ad.jit(halve)(y.copy(), 4), halve(y.copy(), 4))
+
+
 def test_a_name_that_may_be_unbound_says_so_at_run_time():
     def f(x):
         if x > 0:

@@ -1,4 +1,4 @@
-"""The staged flavour's rewriting: loops and branches ask hooks how often they run.
+r"""The staged flavour's rewriting: loops and branches ask hooks how often they run.
 
 For ``for target in iterable: body``, this runs in the frame of the user's code (the loop is
 the object that the hook returned, under a name with a space in it, as all temporaries)::
@@ -55,7 +55,8 @@ other statements                    what runs
 ``raise X from Y``                  ``raise H.raised(X) from Y``
 ``x += v``, `x` may be unbound      ``x = H.use("x", x)`` before
 ``case p if t:``                    ``case p if H.test(t):``
-end of a function with results      ``return H.returned(flag, result)``, if some paths return
+end of a function with results      ``return H.returned(flag, result)``, if some paths return;
+\                                   the flag is True where all of them do
 ==================================  ==========================================================
 """
 
@@ -219,6 +220,13 @@ class StagedTransformer(StagedExpressions):
             node.exc = self.hook("raised", self.visit(node.exc), at=node.exc)
         if node.cause is not None:
             node.cause = self.visit(node.cause)
+        return node
+
+    def visit_Return(self, node: ast.Return) -> ast.Return:
+        self.generic_visit(node)
+        if isinstance(node.value, ast.Name) and node.value.id == RESULT:
+            make = Maker.over(node)
+            node.value = make.call(make.hook("returned"), make.constant(True), node.value)
         return node
 
     def visit_With(self, node: ast.With | ast.AsyncWith) -> Any:

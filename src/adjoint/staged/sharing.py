@@ -15,7 +15,17 @@ from typing import Any, NamedTuple
 from adjoint.ir.build import Builder, innermost
 from adjoint.staged.failures import CannotStage
 
-__all__ = ["Doubt", "begin_pass", "may_share", "note_store", "note_use", "release", "retain"]
+__all__ = [
+    "Doubt",
+    "begin_pass",
+    "may_share",
+    "note_store",
+    "note_use",
+    "release",
+    "retain",
+    "spoil",
+    "spoilt",
+]
 
 _clock = itertools.count(1)
 
@@ -75,7 +85,7 @@ def note_store(root: Any) -> None:
     for other, why, since in root._doubts:
         if _used_in_pass(other, since):
             raise CannotStage(why)
-        _spoil(other, why)
+        spoil(other, why)
 
 
 def _used_in_pass(x: Any, since: int) -> bool:
@@ -88,7 +98,13 @@ def _used_in_pass(x: Any, since: int) -> bool:
     return False
 
 
-def _spoil(x: Any, why: str) -> None:
+def spoilt(x: Any) -> str | None:
+    """Return why an array, or what it is a view of, may not be used any more; None if it may."""
+    return x._moved if x._view is None else x._moved or x._view.base._moved
+
+
+def spoil(x: Any, why: str) -> None:
+    """Make an array unusable."""
     if x._moved is None:
         x._moved = why
         innermost().data.setdefault("spoilt", []).append(x)
@@ -96,13 +112,13 @@ def _spoil(x: Any, why: str) -> None:
 
 def release(builder: Builder) -> list[tuple[Any, str]]:
     """Make usable again what a block has made unusable; return it, for `retain`."""
-    spoilt = [(x, x._moved) for x in builder.data.pop("spoilt", ())]
-    for x, _ in spoilt:
+    found = [(x, x._moved) for x in builder.data.pop("spoilt", ())]
+    for x, _ in found:
         x._moved = None
-    return spoilt
+    return found
 
 
-def retain(spoilt: list[tuple[Any, str]]) -> None:
+def retain(found: list[tuple[Any, str]]) -> None:
     """Make unusable, in the block around, what `release` has made usable."""
-    for x, why in spoilt:
-        _spoil(x, why)
+    for x, why in found:
+        spoil(x, why)

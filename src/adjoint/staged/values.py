@@ -148,7 +148,8 @@ def current(x: Staged) -> Value:
     builder = innermost()
     if view is not None:
         now = current(view.base)
-        if view.seen is not now or not builder.sees(x._value):
+        # In a block of its own, which may be a loop that changes the array before it goes round.
+        if view.seen is not now or x._value not in builder.own:
             x._value = value_of(emit(read, (wrap(now),), {"path": view.path}))
             view.seen = now
         return x._value

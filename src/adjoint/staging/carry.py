@@ -8,6 +8,7 @@ its values before and after join to, until nothing changes any more.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from adjoint import tree
@@ -16,9 +17,10 @@ from adjoint.ir.dims import Dim
 from adjoint.ir.graph import Value
 from adjoint.ir.types import Type
 from adjoint.staged.scopes import ABSENT, Cell, Location, changes, write
-from adjoint.staged.sharing import begin_pass
+from adjoint.staged.sharing import begin_pass, spoil, spoilt
 from adjoint.staged.values import Staged
 from adjoint.staging.aliases import Aliases, Slot
+from adjoint.staging.memory import still
 from adjoint.staging.state import (
     UNBOUND,
     CannotStage,
@@ -27,6 +29,7 @@ from adjoint.staging.state import (
     convert,
     is_numeric,
     join,
+    parts,
     type_of_leaf,
 )
 
@@ -73,25 +76,26 @@ class Carry:
         self.late: dict[Any, tuple[Plan, Any]] = {}
         self.cells: list[Any] = []
         self.aliases = Aliases(loop)
+        self.own: set[Any] = set()
 
     def start(self, remembered: dict[Any, Any]) -> None:
         """Plan the first pass: numbers that are surely not constants are carried at once."""
         for key, value in self.before.items():
-            if value is UNBOUND or isinstance(value, Pending):
+            if value is UNBOUND:
                 continue
-            leaves, spec = tree.flatten(value)
-            types: list[Any] = []
-            for leaf in leaves:
-                at_once = _carried_at_once(leaf) or (key in remembered and is_numeric(leaf))
-                types.append(type_of_leaf(leaf) if at_once else None)
-            former = remembered.get(key)
-            if former is not None and len(former) == len(types):
-                types = [
-                    t if t is None or f is None else join(t, f) or t
-                    for t, f in zip(types, former, strict=True)
+            plan = Plan.of(value)
+            now = [type_of_leaf(x) if is_numeric(x) else None for x in plan.leaves]
+            plan.types = [
+                t if _carried_at_once(x) else None for x, t in zip(plan.leaves, now, strict=True)
+            ]
+            then, former = remembered.get(key, ((), ()))
+            if len(former) == len(now):
+                plan.types = [
+                    f if f is not None and n is not None and still(t, n, f) else mine
+                    for mine, t, n, f in zip(plan.types, then, now, former, strict=True)
                 ]
-            if any(t is not None for t in types):
-                self.plans[key] = Plan(spec, leaves, types)
+            if any(t is not None for t in plan.types):
+                self.plans[key] = plan
 
     # -- a pass ----------------------------------------------------------------------------------
 
@@ -108,7 +112,7 @@ class Carry:
                 state[key] = value
             elif plan is not None:
                 write(place.location, value)
-        carried = self._arrays(self.bound)
+        carried = self._arrays(self.bound, ())
         before = {slot: self.plans[slot[0]].leaves[slot[1]] for slot in carried}
         arrays = {
             slot: (x, before[slot] if _is_array(before[slot]) else None)
@@ -117,17 +121,15 @@ class Carry:
         self.aliases.enter(arrays, begin_pass(builder))
         return state
 
-    def _arrays(self, held: dict[Any, Any]) -> dict[Slot, Staged]:
-        """Return the carried arrays of what places hold."""
+    def _arrays(self, held: dict[Any, Any], late: Iterable[Any]) -> dict[Slot, Staged]:
+        """Return the arrays of what places hold: those that are carried, and in places ``late``."""
         found = {}
         for key, plan in self.plans.items():
-            leaves = tree.flatten(held[key])[0]
-            for k, (leaf, type) in enumerate(zip(leaves, plan.types, strict=True)):
+            for k, (leaf, type) in enumerate(zip(parts(held[key])[0], plan.types, strict=False)):
                 if type is not None and _is_array(leaf):
                     found[key, k] = leaf
-        for key in self.late:
-            value = held[key]
-            leaves = tree.flatten(value.value if isinstance(value, Pending) else value)[0]
+        for key in late:
+            leaves = parts(held[key])[0]
             found.update({(key, k): leaf for k, leaf in enumerate(leaves) if _is_array(leaf)})
         return found
 
@@ -135,16 +137,18 @@ class Carry:
         """Compare what is there at the end of a pass; tell whether another pass is needed."""
         self.after: dict[Any, Any] = {}
         cells = []
+        new: list[Location] = []
+        around = builder.parent
+        assert around is not None
         for location, before, _ in list(changes(builder)):
             if isinstance(location, Cell):
-                if builder.parent is not None and builder.parent.sees(before):
+                if around.sees(before):
                     cells.append((location, before))
             elif location.key not in self.places:
-                self.places[location.key] = Place(None, location)
+                new.append(location)
                 self.before[location.key] = UNBOUND if before is ABSENT else before
-                self.bound[location.key] = self.before[location.key]
+        again = self._settle(new)
         self.cells = cells
-        again = False
         self.late = {}
         for key, place in self.places.items():
             if place.location is None:
@@ -159,12 +163,38 @@ class Carry:
         if again:
             return True
         outer = {id(location.root) for location, _ in cells}
-        around = builder.parent
-        assert around is not None
         # What an array may share is to be known from the beginning of a pass.
         return self.aliases.leave(
-            self._arrays(self.after), lambda x: id(x) in outer or around.sees(x._value)
+            self._arrays(self.after, self.late), lambda x: id(x) in outer or around.sees(x._value)
         )
+
+    def _settle(self, new: list[Location]) -> bool:
+        """Add places on the heap that a pass has changed; tell whether another pass is needed.
+
+        An object that each pass makes for itself is another one in each: what the pass before has
+        changed is left alone in this one, which changes something like it.
+        """
+        new = [x for x in new if _kind(x) not in self.own]
+        alone = {
+            _kind(place.location): key
+            for key, place in self.places.items()
+            if place.location is not None and self._untouched(key, place.location)
+        }
+        for location in new:
+            if _kind(location) in alone:
+                self.own.add(_kind(location))
+                continue
+            self.places[location.key] = Place(None, location)
+            self.bound[location.key] = self.before[location.key]
+        for kind, key in alone.items():
+            if kind in self.own:
+                del self.places[key]
+                self.plans.pop(key, None)
+        return bool(new)
+
+    def _untouched(self, key: Any, location: Location) -> bool:
+        now = location.get()
+        return (UNBOUND if now is ABSENT else now) is self.bound[key]
 
     def _compare(self, key: Any, place: Place, after: Any) -> bool:
         before, bound = self.before[key], self.bound[key]
@@ -172,23 +202,22 @@ class Carry:
             return False
         if after is UNBOUND:
             raise CannotStage(f"{place.describe()} is deleted in {self.loop}")
-        if before is UNBOUND or isinstance(before, Pending):
+        if before is UNBOUND:
             self._note_late(key, after)
             return False
-        if isinstance(after, Pending):
-            raise CannotStage(f"{place.describe()} may be unbound at the end of {self.loop}")
-        plan = self.plans.get(key)
-        leaves, spec = tree.flatten(after)
-        if plan is None:
-            old, old_spec = tree.flatten(before)
-            plan = Plan(old_spec, old, [None] * len(old))
+        plan = self.plans.get(key) or Plan.of(before)
+        leaves, spec, pending = parts(after)
+        changed = pending and not plan.pending
+        if changed:
+            plan = plan.made_pending()
+        elif plan.pending and not pending:
+            leaves.append(True)
         if spec != plan.spec or len(leaves) != len(plan.leaves):
             raise CannotStage(
                 f"{place.describe()} is {_describe(before)} before {self.loop} and "
                 f"{_describe(after)} after a pass through it: its structure must stay the same"
             )
         types = list(plan.types)
-        changed = False
         for k, (leaf, was, type) in enumerate(zip(leaves, plan.leaves, types, strict=True)):
             if type is None and (leaf is was or same_constant(leaf, was)):
                 continue
@@ -207,7 +236,7 @@ class Carry:
                 types[k] = wider
                 changed = True
         if changed:
-            self.plans[key] = Plan(plan.spec, plan.leaves, types)
+            self.plans[key] = Plan(plan.spec, plan.leaves, types, plan.pending)
         return changed
 
     def _note_late(self, key: Any, after: Any) -> None:
@@ -229,7 +258,9 @@ class Carry:
         """Return the body's results, in the order of its parameters (in the body's block)."""
         results = []
         for key, plan in self.carried():
-            after = tree.flatten(self.after[key])[0]
+            after, _, pending = parts(self.after[key])
+            if plan.pending and not pending:
+                after.append(True)
             for leaf, type in zip(after, plan.types, strict=True):
                 if type is not None:
                     results.append(convert(leaf, type))
@@ -245,8 +276,11 @@ class Carry:
         return inits
 
     def remembered(self) -> dict[Any, Any]:
-        """Return what to start with when the same loop is staged again."""
-        return {key: plan.types for key, plan in self.plans.items()}
+        """Return what to start with when the loop around goes through another pass."""
+        return {
+            key: ([type_of_leaf(x) if is_numeric(x) else None for x in plan.leaves], plan.types)
+            for key, plan in self.plans.items()
+        }
 
     def give_back(self, values: list[Any]) -> dict[str, Any]:
         """Put the loop's results in their places; return the names' new values."""
@@ -256,14 +290,24 @@ class Carry:
             held[key] = plan.rebuild(values)
         for key, (plan, _) in self.late.items():
             value = plan.rebuild(values)
+            for leaf, last in zip(tree.flatten(value)[0], parts(self.after[key])[0], strict=False):
+                why = spoilt(last) if _is_array(last) else None
+                if why is not None:
+                    spoil(leaf, why)
             held[key] = Pending(value, values.pop(0))
         for key, place in self.places.items():
             if place.location is None:
                 state[key] = held.get(key, self.before[key])
             elif key in held:
                 write(place.location, held[key])
-        self.aliases.end(self._arrays(held))
+        self.aliases.end(self._arrays(held, self.late))
         return state
+
+
+def _kind(location: Location) -> Any:
+    """Return what kind of place it is: of what type of object, and which entry or attribute."""
+    kind, _, *rest = location.key
+    return kind, type(getattr(location, "owner", getattr(location, "container", None))), *rest
 
 
 def _is_array(x: Any) -> bool:

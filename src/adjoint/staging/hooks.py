@@ -315,13 +315,13 @@ def raised(error: Any) -> Any:
 
 
 def returned(flag: Any, value: Any) -> Any:
-    """Return a function's result, if it may end without ``return``."""
+    """Return a function's result, which flags tell to be bound; it may end without ``return``."""
     if flag is False:
         return None
-    if flag is True:
-        return value
     if isinstance(value, Pending):
         value = value.value
+    if flag is True:
+        return value
     if value is None:
         return None
     raise CannotStage(

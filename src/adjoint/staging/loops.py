@@ -8,7 +8,7 @@ loop that runs as Python runs it as often as Python would.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from typing import Any
 
 from adjoint import tree
@@ -21,10 +21,11 @@ from adjoint.ir.types import python_type
 from adjoint.ops import control
 from adjoint.staged.integers import Integer, NeedsConstant, compare
 from adjoint.staged.scopes import note, rollback
-from adjoint.staged.sharing import release, retain
+from adjoint.staged.sharing import release, retain, spoilt
 from adjoint.staged.values import Staged, value_of, wrap
 from adjoint.staging.carry import Carry
 from adjoint.staging.items import Range, as_items
+from adjoint.staging.memory import Memory, memory_around
 from adjoint.staging.outside import seen
 from adjoint.staging.session import session
 from adjoint.staging.state import UNBOUND, CannotStage, Pending, Plan, emit_undefined
@@ -68,6 +69,8 @@ class _Loop:
         self.reason: CannotStage | None = None
         self.builder: Builder | None = None
         self.place = users_place()
+        self.memory: Memory | None = None
+        self.known_as: Any = None
 
     # -- called by rewritten code ------------------------------------------------------------------
 
@@ -112,6 +115,7 @@ class _Loop:
 
     def _begin(self) -> Builder:
         builder = self.builder = _enter_block()
+        builder.data["memory"] = self.memory = Memory(self.memory)
         return builder
 
     def _site(self) -> Any:
@@ -120,8 +124,20 @@ class _Loop:
     def _new_carry(self) -> Carry:
         self.initial = dict(self.state)
         carry = Carry((*self.names, *self.targets), self.state, f"the loop at {where(self.place)}")
-        carry.start(session().remembered(self._site()))
+        around = memory_around(innermost())
+        remembered: dict[Any, Any] = {}
+        self.memory = None
+        if around is not None:
+            self.known_as, remembered, self.memory = around.begin(self._site())
+        carry.start(remembered)
         return carry
+
+    def _remember(self, carry: Carry) -> None:
+        """Tell the pass around what this loop carries, for the next one."""
+        assert self.builder is not None and self.memory is not None
+        around = memory_around(self.builder.parent)
+        if around is not None:
+            around.found[self.known_as] = (carry.remembered(), self.memory)
 
     def _operation_state(self, carry: Carry, values: list[Any]) -> dict[str, Any]:
         """Return what names are bound to after the operation, given its results."""
@@ -167,7 +183,9 @@ def finish_body(carry: Carry, builder: Builder) -> list[Value]:
                 param = builder.parameter(kept)
                 params.append(param)
                 value = leaf
-                if bound is not True:
+                if isinstance(leaf, Staged) and spoilt(leaf) is not None:
+                    value = wrap(param)
+                elif bound is not True:
                     value = select(bound, leaf, wrap(param))
                 results.append(value_of(value))
         flag = builder.parameter(BOOL)
@@ -196,6 +214,13 @@ def initial_values(carry: Carry, block: Block, count: int) -> list[Value]:
         k += 1
     inits += [before for _, before in carry.cells]
     return inits
+
+
+def _with_last(iterable: Any) -> Iterator[tuple[Any, bool]]:
+    """Yield items, each with whether it is known to be the last."""
+    count = len(iterable) if isinstance(iterable, Sized) else None
+    for k, item in enumerate(iterable, 1):
+        yield item, k == count
 
 
 class ForLoop(_Loop):
@@ -230,7 +255,9 @@ class ForLoop(_Loop):
         if not self.concrete:
             return
         self.stop = False
-        for count, item in enumerate(seen(self.iterable), 1):
+        self.last = False
+        for count, (item, last) in enumerate(_with_last(seen(self.iterable)), 1):
+            self.last = last
             if self.reason is not None or session().unrolled(self.place):
                 session().check_unrolled(self.place, count)
             yield item
@@ -241,6 +268,8 @@ class ForLoop(_Loop):
         """End a pass."""
         state = picked((*self.names, *self.targets), local, outer)
         if self.builder is None:
+            if isinstance(stop, Staged) and self.last:
+                stop = True  # there is no other pass
             if isinstance(stop, Staged):
                 if self.reason is not None:
                     raise self.reason
@@ -297,7 +326,7 @@ class ForLoop(_Loop):
         if stop is True:
             raise CannotStage(f"the loop at {where(self.place)} ends in its first pass in any case")
         again = carry.leave(builder, state)
-        session().remember(self._site(), carry.remembered())
+        self._remember(carry)
         if again:
             self._abandon()
             return
@@ -308,7 +337,7 @@ class ForLoop(_Loop):
             block.results = results
         else:
             ended = value_of(stop)
-        spoilt = release(builder)
+        unusable = release(builder)
         rollback(builder)
         _leave_block(builder)
         inits = initial_values(carry, block, 1)
@@ -323,7 +352,7 @@ class ForLoop(_Loop):
             values = _emit(control.for_loop, inputs, types, (block,), self.place)
         else:
             values = self._emit_while(block, results, ended, inits, types)
-        retain(spoilt)
+        retain(unusable)
         self.state = self._operation_state(carry, values)
         self.finished = True
 
@@ -459,7 +488,7 @@ class WhileLoop(_Loop):
         carry, builder = self.carry, self.builder
         assert builder is not None
         again = carry.leave(builder, state)
-        session().remember(self._site(), carry.remembered())
+        self._remember(carry)
         if again:
             self._abandon()
             return
@@ -472,14 +501,14 @@ class WhileLoop(_Loop):
         block = builder.block
         self.builder = None
         block.results = results
-        spoilt = release(builder)
+        unusable = release(builder)
         rollback(builder)
         _leave_block(builder)
         condition = copied(block, self.split, [self.condition])
         inits = initial_values(carry, block, 0)
         types = tuple(p.type for p in block.parameters)
         values = _emit(control.while_loop, tuple(inits), types, (condition, block), self.place)
-        retain(spoilt)
+        retain(unusable)
         self.state = self._operation_state(carry, values)
         self.finished = True
         self.ended = True

@@ -62,7 +62,6 @@ class Session:
     captures: dict[Any, Capture] = field(default_factory=dict)
     guards: dict[Any, tuple[Callable[[], Any], Any]] = field(default_factory=dict)
     unrolled_loops: dict[Any, str] = field(default_factory=dict)
-    sites: dict[Any, Any] = field(default_factory=dict)
     passes: int = 0
     frames: list[Any] = field(default_factory=list)
     cells: dict[int, Any] = field(default_factory=dict)
@@ -86,14 +85,6 @@ class Session:
                     most = -x.constant - 1
                     value.bounds = (low, most) if c == 1 else (-most, high)
         return sign
-
-    def remembered(self, site: Any) -> dict[Any, Any]:
-        """Return what an earlier pass over a loop found to be carried."""
-        return self.sites.get(site, {})
-
-    def remember(self, site: Any, found: dict[Any, Any]) -> None:
-        known = self.sites.setdefault(site, {})
-        known.update(found)
 
     def note_unrolled(self, place: Place | None, reason: str) -> None:
         self.unrolled_loops.setdefault(place, reason)

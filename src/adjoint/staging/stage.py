@@ -21,10 +21,19 @@ from adjoint.staging.branches import Conflict
 from adjoint.staging.outside import note_outside
 from adjoint.staging.rebinding import note_cells
 from adjoint.staging.session import Capture, Session, starting
-from adjoint.staging.state import CannotStage, Pending
+from adjoint.staging.state import CannotStage, IfBound, Pending
+from adjoint.staging.visible import visible
 from adjoint.transforms.regions import inline
 
-__all__ = ["Graph", "Output", "Signature", "settled", "signature_of", "stage_function"]
+__all__ = [
+    "Graph",
+    "Output",
+    "Signature",
+    "settled",
+    "signature_of",
+    "stage_function",
+    "written",
+]
 
 FEW = 8
 """Lengths up to this are constants of the graph; longer ones are known at run time."""
@@ -328,15 +337,19 @@ def _stores(roots: list[Any], session: Session, results: list[Value]) -> list[tu
     return stores
 
 
+def written(location: Location, now: Any, results: list[Value]) -> tuple[Location, Any, list[Any]]:
+    """Return what is to be assigned to a place: its structure and its leaves, settled."""
+    if isinstance(now, Pending):
+        location, now = IfBound(location), (now.bound, now.value)
+    leaves, spec = tree.flatten(now)
+    return location, spec, [settled(leaf, results) for leaf in leaves]
+
+
 def _writes(builder: Any, results: list[Value]) -> list[tuple[Location, Any, list[Any]]]:
     """Return what is assigned to outside of the function."""
-    writes = []
-    for location, _, now in list(changes(builder)):
-        if isinstance(location, Cell):
-            continue
-        leaves, spec = tree.flatten(now)
-        writes.append((location, spec, [settled(leaf, results) for leaf in leaves]))
-    return writes
+    found = [change for change in changes(builder) if not isinstance(change[0], Cell)]
+    seen = visible([location for location, _, _ in found], builder)
+    return [written(location, now, results) for location, _, now in found if location in seen]
 
 
 def needs_fixed(error: CannotStage, parameters: Sequence[Value]) -> set[int]:

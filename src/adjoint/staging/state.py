@@ -17,17 +17,22 @@ from adjoint.ops import control
 from adjoint.ops import elementwise as ew
 from adjoint.ops.structural import broadcast_to, cast
 from adjoint.staged.failures import CannotStage
+from adjoint.staged.scopes import Location
+from adjoint.staged.sharing import spoilt
 from adjoint.staged.values import Staged, current, emit, value_of, wrap
 
 __all__ = [
     "UNBOUND",
     "CannotStage",
+    "IfBound",
     "Pending",
     "Plan",
     "convert",
     "is_numeric",
     "join",
+    "parts",
     "type_of_leaf",
+    "whole",
 ]
 
 
@@ -64,6 +69,50 @@ class Pending:
         )
 
 
+class IfBound(Location):
+    """A place that is assigned to on some paths only; assigned to it is ``(bound, value)``."""
+
+    __slots__ = ("place",)
+
+    def __init__(self, place: Location) -> None:
+        self.place = place
+        self.key = place.key
+
+    def get(self) -> Any:
+        return self.place.get()
+
+    def set(self, value: Any) -> None:
+        if isinstance(value, tuple):
+            bound, value = value
+            if isinstance(bound, Staged):
+                value = Pending(value, bound)
+            elif not bound:
+                return
+        self.place.set(value)
+
+    def describe(self) -> str:
+        return self.place.describe()
+
+
+def parts(value: Any) -> tuple[list[Any], tree.Structure, bool]:
+    """Return leaves and structure of what a place holds, and whether it is a `Pending`.
+
+    Whether it is bound is the last leaf of one.
+    """
+    if isinstance(value, Pending):
+        leaves, spec = tree.flatten(value.value)
+        return [*leaves, value.bound], spec, True
+    leaves, spec = tree.flatten(value)
+    return leaves, spec, False
+
+
+def whole(leaves: list[Any], spec: tree.Structure, pending: bool) -> Any:
+    """Return what a place holds, given its `parts`."""
+    if not pending:
+        return tree.unflatten(spec, leaves)
+    return Pending(tree.unflatten(spec, leaves[:-1]), leaves[-1])
+
+
 def is_numeric(x: Any) -> bool:
     """Tell whether a leaf is a number or an array, staged or not."""
     return isinstance(x, (Staged, Dim)) or of_value(x) is not None
@@ -72,7 +121,7 @@ def is_numeric(x: Any) -> bool:
 def type_of_leaf(x: Any) -> AnyType:
     """Return the type of a numeric leaf in the graph."""
     if isinstance(x, Staged):
-        return current(x).type
+        return x._value.type if spoilt(x) is not None else current(x).type
     if isinstance(x, Dim):
         return of_value(0)
     return of_value(x)
@@ -135,11 +184,25 @@ def convert(x: Any, to: AnyType) -> Value:
 
 @dataclass
 class Plan:
-    """What is carried of a Python value: a type a leaf, None for a leaf that stays as it is."""
+    """What is carried of a Python value: a type a leaf, None for a leaf that stays as it is.
+
+    Of one that is ``pending``, the last leaf is whether it is bound.
+    """
 
     spec: tree.Structure
     leaves: list[Any]
     types: list[AnyType | None]
+    pending: bool = False
+
+    @classmethod
+    def of(cls, value: Any) -> Plan:
+        """Return the plan that carries nothing."""
+        leaves, spec, pending = parts(value)
+        return cls(spec, leaves, [None] * len(leaves), pending)
+
+    def made_pending(self) -> Plan:
+        """Return the plan of a value that was bound, and may become unbound."""
+        return Plan(self.spec, [*self.leaves, True], [*self.types, of_value(True)], True)
 
     def bind(self, builder: Builder, params: list[Value]) -> Any:
         """Return the value with new parameters of ``builder``'s block for what is carried."""
@@ -151,14 +214,14 @@ class Plan:
                 param = builder.parameter(type)
                 params.append(param)
                 leaves.append(wrap(param, _contiguous(leaf)))
-        return tree.unflatten(self.spec, leaves)
+        return whole(leaves, self.spec, self.pending)
 
     def rebuild(self, values: list[Any]) -> Any:
         """Return the value with the given ones for what is carried (taken from the front)."""
         leaves = []
         for leaf, type in zip(self.leaves, self.types, strict=True):
             leaves.append(leaf if type is None else values.pop(0))
-        return tree.unflatten(self.spec, leaves)
+        return whole(leaves, self.spec, self.pending)
 
     @property
     def carried(self) -> list[AnyType]:
