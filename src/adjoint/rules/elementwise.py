@@ -44,10 +44,6 @@ elementwise(ew.ieee_remainder, lambda t: t, lambda t, x, out, y: -t * np.rint((x
 zero(ew.floor_divide, ew.sign)
 
 
-def _any_staged(*xs: Any) -> bool:
-    return any(isinstance(x, Staged) for x in xs)
-
-
 def _power_x(t: Any, x: Any, y: Any) -> Any:
     if type(y) is int and y > 0:
         return t * (2 * x) if y == 2 else t * (y * x ** (y - 1)) if y > 1 else t
@@ -60,9 +56,10 @@ def _power_x(t: Any, x: Any, y: Any) -> Any:
 def _powered(x: Any, y: Any) -> Any:
     # The class of a traced value is that of what it stands for. In a graph a power of real numbers
     # is real.
-    plain = x.__class__ is float and y.__class__ is float and not _any_staged(x, y)
-    if plain and x < 0 and y % 1 != 0:
-        return (x + 0j) ** y  # a complex number in Python, NaN in NumPy
+    if x.__class__ is float and y.__class__ is float:
+        staged = isinstance(x, Staged) or isinstance(y, Staged)
+        if not staged and x < 0 and y % 1 != 0:
+            return (x + 0j) ** y  # a complex number in Python, NaN in NumPy
     with np.errstate(divide="ignore"):  # 0 to a negative power
         return ew.power(x, y)
 

@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from adjoint.ir.build import Builder, innermost
+from adjoint.ir.build import Builder, innermost, users_place
 from adjoint.staged.failures import CannotStage
 
 __all__ = [
@@ -85,7 +85,8 @@ def note_store(root: Any) -> None:
     for other, why, since in root._doubts:
         if _used_in_pass(other, since):
             raise CannotStage(why)
-        spoil(other, why)
+        place = users_place()
+        spoil(other, f"{why} (The store is at {place[0]}:{place[1]}.)" if place else why)
 
 
 def _used_in_pass(x: Any, since: int) -> bool:

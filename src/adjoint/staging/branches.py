@@ -17,7 +17,7 @@ from adjoint.ir.edit import exported
 from adjoint.ir.graph import Value
 from adjoint.ops import control
 from adjoint.staged.scopes import ABSENT, Cell, Location, changes, rollback, write
-from adjoint.staged.sharing import may_share, release, retain
+from adjoint.staged.sharing import may_share, release, retain, spoil, spoilt
 from adjoint.staged.values import Staged, root_of, value_of, wrap
 from adjoint.staging.carry import same_constant
 from adjoint.staging.loops import _enter_block, _leave_block, picked, where
@@ -234,6 +234,7 @@ class _Merger:
         self.types: list[Any] = []
         self.columns: tuple[list[Any], list[Any]] = ([], [])
         self.arrays: dict[tuple[int, int], tuple[int, tuple[Any, Any]]] = {}
+        self.unusable: dict[int, str] = {}
 
     def _in_side(self, k: int, make: Callable[[], Any]) -> Any:
         """Do something where a side has ended, with what it has changed."""
@@ -263,7 +264,12 @@ class _Merger:
                 return known[0]
             self.arrays[id(a), id(b)] = (len(self.types), (a, b))
         for k, leaf in enumerate((a, b)):
-            if leaf is _MISSING or self.sides[k].raises:
+            why = None
+            if isinstance(leaf, Staged):
+                why = self._in_side(k, lambda leaf=leaf: spoilt(leaf))
+            if why is not None:
+                self.unusable[len(self.types)] = why
+            if leaf is _MISSING or self.sides[k].raises or why is not None:
                 value = self._in_side(k, lambda: emit_undefined(type))
             else:
                 value = self._in_side(k, lambda leaf=leaf: convert(leaf, type))
@@ -273,6 +279,8 @@ class _Merger:
 
     def link(self, values: list[Any]) -> None:
         """Note which of the results may share memory with each other or with what was there."""
+        for k, why in self.unusable.items():
+            spoil(values[k], why)
         merged = [(values[k], pair) for k, pair in self.arrays.values()]
         links = []
         for at, (x, pair) in enumerate(merged):

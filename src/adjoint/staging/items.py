@@ -125,8 +125,8 @@ def as_items(x: Any) -> Items | None:
 
 
 def _all_items(iterables: tuple[Any, ...]) -> list[Items] | None:
-    """Return the arguments of zip as items, if one of them is staged."""
-    if not any(isinstance(x, (Items, Staged)) for x in iterables):
+    """Return the arguments of zip as items, if one of them is staged or a range."""
+    if not any(isinstance(x, (Items, Staged, range)) for x in iterables):
         return None
     found = []
     for x in iterables:
@@ -178,7 +178,8 @@ def enumerate_(iterable: Any, start: Any = 0) -> Any:
 def reversed_(sequence: Any) -> Any:
     """``reversed``."""
     if type(sequence) is range:
-        return reversed(sequence)
+        sequence = sequence[::-1]
+        return Range(sequence.start, sequence.stop, sequence.step)
     if isinstance(sequence, Range):
         n = sequence.length
         return Range(

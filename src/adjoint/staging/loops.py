@@ -218,7 +218,8 @@ def initial_values(carry: Carry, block: Block, count: int) -> list[Value]:
 
 def _with_last(iterable: Any) -> Iterator[tuple[Any, bool]]:
     """Yield items, each with whether it is known to be the last."""
-    count = len(iterable) if isinstance(iterable, Sized) else None
+    items: Any = iterable
+    count = len(items) if isinstance(items, Sized) else None
     for k, item in enumerate(iterable, 1):
         yield item, k == count
 

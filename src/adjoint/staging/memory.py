@@ -39,7 +39,8 @@ class Memory:
         key = (site, self.count[site])
         self.count[site] += 1
         before = self.known.found.get(key) if self.known is not None else None
-        return key, *(before or ({}, None))
+        carried, memory = before if before is not None else ({}, None)
+        return key, carried, memory
 
 
 def memory_around(builder: Builder | None) -> Memory | None:
