@@ -26,7 +26,7 @@ from adjoint.rules.derive import Rule
 from adjoint.staged.failures import CannotStage
 from adjoint.staging.calls import install
 from adjoint.staging.recursion import resolve_call
-from adjoint.staging.stage import Graph, Output, signature_of, stage_function
+from adjoint.staging.stage import Graph, Output, Signature, signature_of, stage_function
 from adjoint.transforms.simplify import simplify
 
 for _fn, _implementation in staged_creation.STAGED.items():
@@ -47,9 +47,11 @@ class StagedFunction:
         The graph.
     """
 
-    def __init__(self, graph: Graph, spec: Any) -> None:
+    def __init__(self, graph: Graph, spec: Any, signature: Signature, fixed: frozenset[int]) -> None:
         self._graph = graph
         self._spec = spec
+        self._signature = signature
+        self._fixed = fixed
 
     @property
     def function(self) -> Function:
@@ -69,6 +71,12 @@ class StagedFunction:
         if spec != self._spec:
             raise InputError(
                 f"the arguments have the structure {spec}, but {self._spec} was staged"
+            )
+        if signature_of(leaves, self._fixed) != self._signature or not self._graph.holds(leaves):
+            raise InputError(
+                f"{self.function.name} was staged for arguments of other types, lengths or "
+                "constants (or what it reads from outside has changed); stage it for these, or use "
+                "ad.jit, which does so"
             )
         return leaves
 
@@ -351,8 +359,8 @@ def stage(fun: Callable) -> Callable[..., StagedFunction]:
     @functools.wraps(fun, updated=())
     def staged(*args: Any, **kwargs: Any) -> StagedFunction:
         leaves, spec = tree.flatten((args, kwargs))
-        graph, _ = make_graph(fun, leaves, lambda values: tree.unflatten(spec, values))
-        return StagedFunction(graph, spec)
+        graph, fixed = make_graph(fun, leaves, lambda values: tree.unflatten(spec, values))
+        return StagedFunction(graph, spec, signature_of(leaves, fixed), fixed)
 
     return staged
 

@@ -58,8 +58,10 @@ def _powered(x: Any, y: Any) -> Any:
     # is real.
     if x.__class__ is float and y.__class__ is float:
         staged = isinstance(x, Staged) or isinstance(y, Staged)
-        if not staged and x < 0 and y % 1 != 0:
-            return (x + 0j) ** y  # a complex number in Python, NaN in NumPy
+        base: Any = x
+        exponent: Any = y
+        if not staged and base < 0 and exponent % 1 != 0:
+            return (base + 0j) ** exponent  # a complex number in Python, NaN in NumPy
     with np.errstate(divide="ignore"):  # 0 to a negative power
         return ew.power(x, y)
 

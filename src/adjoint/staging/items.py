@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from typing import Any
 
 from adjoint.ir.dims import Dim, known_sign
 from adjoint.ir.types import Type
 from adjoint.ops import elementwise as ew
+from adjoint.staged.failures import CannotStage
 from adjoint.staged.integers import Integer, NeedsConstant
 from adjoint.staged.values import Staged, current, emit
 from adjoint.staging.outside import seen
@@ -27,12 +29,13 @@ class Items:
         Whether ``get`` takes plain numbers only: the loop cannot be an operation.
     """
 
-    __slots__ = ("fixed", "get", "length")
+    __slots__ = ("_rest", "fixed", "get", "length")
 
     def __init__(self, length: Any, get: Callable[[Any], Any], fixed: bool = False) -> None:
         self.length = length
         self.get = get
         self.fixed = fixed
+        self._rest: Iterator[Any] | None = None
 
     def __iter__(self) -> Iterator[Any]:
         if not isinstance(self.length, int) or isinstance(self.length, Dim):
@@ -42,6 +45,11 @@ class Items:
                 self.length,
             )
         return (self.get(k) for k in range(self.length))
+
+    def __next__(self) -> Any:
+        if self._rest is None:
+            self._rest = iter(self)
+        return next(self._rest)
 
     def __len__(self) -> int:
         return int(self.length)
@@ -125,14 +133,25 @@ def as_items(x: Any) -> Items | None:
 
 
 def _all_items(iterables: tuple[Any, ...]) -> list[Items] | None:
-    """Return the arguments of zip as items, if one of them is staged or a range."""
-    if not any(isinstance(x, (Items, Staged, range)) for x in iterables):
+    """Return the arguments of zip as items, if one of them is staged, or all are ranges."""
+    staged = any(isinstance(x, (Items, Staged)) for x in iterables)
+    if not iterables or not (staged or all(type(x) is range for x in iterables)):
         return None
+    known = [as_items(x) for x in iterables]
+    shortest = _shortest([items.length for items in known if items is not None])
     found = []
-    for x in iterables:
-        items = as_items(x)
+    for x, items in zip(iterables, known, strict=True):
         if items is None:
-            x = list(seen(x))
+            if isinstance(x, Sized):
+                x = list(x)  # type: ignore[call-overload]
+            elif type(shortest) is int:
+                x = list(itertools.islice(x, shortest))
+            else:
+                raise CannotStage(
+                    "an iterator stands beside an array whose length is known at run time only: "
+                    "how much of it is used cannot be known; give zip arrays and ranges",
+                    shortest,
+                )
             items = Items(len(x), x.__getitem__, fixed=True)
         found.append(items)
     return found
