@@ -47,7 +47,9 @@ class StagedFunction:
         The graph.
     """
 
-    def __init__(self, graph: Graph, spec: Any, signature: Signature, fixed: frozenset[int]) -> None:
+    def __init__(
+        self, graph: Graph, spec: Any, signature: Signature, fixed: frozenset[int]
+    ) -> None:
         self._graph = graph
         self._spec = spec
         self._signature = signature
