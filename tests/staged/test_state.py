@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import adjoint as ad
-from adjoint.errors import TracingError
+from adjoint.errors import InputError, TracingError
 
 WEIGHTS = np.array([1.0, 2.0, 3.0])
 RATE = 0.5
@@ -288,13 +288,23 @@ def test_jit_inside_jit_and_under_derivatives():
 
 
 def test_errors_name_the_users_line():
-    def f(x, y):
-        return x + y
+    def f(x, n):
+        return x + np.ones(n)
 
-    staged = ad.stage(f)(np.ones(12), np.ones(12))
+    staged = ad.stage(f)(np.ones(12), 12)
+    assert staged(np.ones(13), 13).tolist() == [2.0] * 13
     with pytest.raises(ValueError, match="could not be broadcast") as caught:
-        staged(np.ones(12), np.ones(13))
+        staged(np.ones(12), 13)
     assert any("test_state.py" in note for note in caught.value.__notes__)
+
+
+def test_a_graph_is_one_for_lengths_that_are_equal_where_they_were():
+    staged = ad.stage(lambda x, y: x + y)(np.ones(12), np.ones(12))
+    assert staged(np.ones(13), np.ones(13)).shape == (13,)
+    with pytest.raises(InputError, match="other types, lengths"):
+        staged(np.ones(12), np.ones(13))
+    with pytest.raises(ValueError, match="could not be broadcast"):
+        ad.jit(lambda x, y: x + y)(np.ones(12), np.ones(13))
 
 
 def test_memory_chosen_at_run_time_is_not_stored_into():
