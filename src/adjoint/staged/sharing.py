@@ -1,9 +1,12 @@
 """Arrays that may have their memory in common, which is known at run time only.
 
 What a name is bound to after a branch, or at the beginning of a pass through a loop, is an array
-of its own in the graph, and may be one or another of the program's. As long as nobody stores into
-one of them nobody can tell. A store makes the others unusable: the next use of one is refused, and
-so is the store if one was used before in a loop that goes round again.
+of its own in the graph, and may be one or another of the program's. Mostly a truth value of the
+graph tells whether it is: then a store into one is, if that holds, a store into the other.
+
+Where it is not known (a part of one or another array; a layout), two arrays can be told apart by a
+store alone, which makes the others unusable: the next use of one is refused, and so is the store if
+one was used before in a loop that goes round again.
 """
 
 from __future__ import annotations
@@ -18,11 +21,13 @@ from adjoint.staged.failures import CannotStage
 __all__ = [
     "Doubt",
     "begin_pass",
+    "link",
     "may_share",
     "note_store",
     "note_use",
     "release",
     "retain",
+    "same",
     "spoil",
     "spoilt",
 ]
@@ -31,15 +36,60 @@ _clock = itertools.count(1)
 
 
 class Doubt(NamedTuple):
-    """An array that may share memory with another, why, and since when that is so."""
+    """An array that may be another.
+
+    Attributes
+    ----------
+    other : Staged
+    when : Staged or None
+        Whether it is that array; None: nobody knows.
+    why : str
+        What is said when that matters.
+    since : int
+        Since when that is so.
+    """
 
     other: Any
-    why: str
-    since: int
+    when: Any
+    why: str = ""
+    since: int = 0
+
+
+def link(x: Any, other: Any, when: Any) -> None:
+    """Note that two arrays (no views) are the same if ``when`` (staged) is true.
+
+    It is to be said of all pairs: that the first may be the second, and this a third, says nothing
+    of the first and the third.
+    """
+    for one, another in ((x, other), (other, x)):
+        _forget(one)
+        one._doubts = (*one._doubts, Doubt(another, when))
+
+
+def _forget(x: Any) -> None:
+    """Forget arrays of blocks that are done: nobody can refer to them."""
+    sees = innermost().sees
+    if not all(sees(doubt.other._value) for doubt in x._doubts):
+        x._doubts = tuple([d for d in x._doubts if d.when is None or sees(d.other._value)])
+
+
+def same(x: Any, y: Any) -> Any:
+    """Tell whether two arrays or views are the same: True, False, a staged truth value.
+
+    None if that is not known, and if one may be a part of the other.
+    """
+    if x is y:
+        return True
+    mine, theirs = [a if a._view is None else a._view.base for a in (x, y)]
+    when: Any = mine is theirs
+    for doubt in mine._doubts:
+        if doubt.other is theirs:
+            when = doubt.when
+    return None if when is not False and (mine is not x or theirs is not y) else when
 
 
 def may_share(links: Iterable[tuple[Any, Any]], why: str, since: int | None = None) -> None:
-    """Note which of some new arrays may share memory, each in the graph with memory of its own.
+    """Note which of some new arrays may share memory, where no value of the graph tells.
 
     Parameters
     ----------
@@ -58,8 +108,8 @@ def may_share(links: Iterable[tuple[Any, Any]], why: str, since: int | None = No
     for x, other in links:
         if x is not other and all(doubt.other is not other for doubt in x._doubts):
             # What is new in each pass through a loop has in the next what the memory has then.
-            x._doubts = (*x._doubts, Doubt(other, why, since + (id(other) in new)))
-            other._doubts = (*other._doubts, Doubt(x, why, since + 1))
+            x._doubts = (*x._doubts, Doubt(other, None, why, since + (id(other) in new)))
+            other._doubts = (*other._doubts, Doubt(x, None, why, since + 1))
 
 
 def note_use(x: Any) -> None:
@@ -82,7 +132,9 @@ def note_store(root: Any) -> None:
         If another one that may share its memory was used before in the same pass through a loop:
         the next pass would use it afterwards.
     """
-    for other, why, since in root._doubts:
+    for other, when, why, since in root._doubts:
+        if when is not None:
+            continue
         if _used_in_pass(other, since):
             raise CannotStage(why)
         place = users_place()

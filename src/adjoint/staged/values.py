@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from adjoint.errors import EscapedValueError, TracingError
-from adjoint.ir.build import Builder, innermost, users_place
+from adjoint.ir.build import Builder, building, innermost, users_place
 from adjoint.ir.dims import Dim
 from adjoint.ir.graph import Value
 from adjoint.ir.types import AnyType, StackType, Type, of_value
@@ -503,6 +503,25 @@ def store(x: Staged, path: Path, value: Any, op: Op = update) -> None:
     params = {"path": path}
     check_store(type, path, operand)
     root._set(builder.emit(op, (base, operand), params, type, (), users_place()))
+    for other, when, _, _ in root._doubts:
+        if when is not None and other._moved is None and builder.sees(other._value):
+            _store_if(when, other, operand, params, op)
+
+
+def _store_if(when: Staged, x: Staged, operand: Value, params: dict[str, Any], op: Op) -> None:
+    """Store into what may be the array that was stored into: if it is."""
+    before = x._value
+    blocks = []
+    for stores in (True, False):
+        with building(innermost()) as builder:
+            value = before
+            if stores:
+                value = builder.emit(op, (before, operand), params, before.type, (), users_place())
+            builder.block.results = [value]
+        blocks.append(builder.block)
+    inputs, types = (value_of(when),), (before.type,)
+    chosen = innermost().emit(control.cond, inputs, {}, types, tuple(blocks), users_place())
+    x._set(value_of(wrap(chosen)[0]))
 
 
 def check_store(type: Type, path: Path, operand: Value) -> None:

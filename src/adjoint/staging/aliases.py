@@ -1,8 +1,10 @@
-"""Which arrays that a loop carries may share memory, with each other and with arrays around it.
+"""Which arrays that a loop carries are the same, or are arrays around it.
 
 In the graph each carried array has its own memory. In the program it is, in the first pass, what
 was there before the loop, and then what the pass before has left: two arrays that are swapped are
-never the same one, but each may be either of those before the loop.
+never the same one, but each may be either of those before the loop. For each such pair that is
+possible the loop carries a truth value; one that nobody needs in the end is dropped with all that
+is carried for nothing.
 """
 
 from __future__ import annotations
@@ -11,61 +13,94 @@ import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from adjoint.staged.sharing import may_share
-from adjoint.staged.values import Staged, root_of
+from adjoint.ir.build import Builder, innermost
+from adjoint.ir.graph import Value
+from adjoint.ir.types import Type, python_type
+from adjoint.staged.sharing import link, may_share, same
+from adjoint.staged.values import Staged, root_of, value_of, wrap
+from adjoint.staging.truth import and_values, not_value, or_values
 
 __all__ = ["Aliases", "Slot"]
 
 Slot = tuple[Any, int]
 """A place, and the number of a leaf of what it holds."""
 
+Key = tuple[Slot, Any]
+"""Two arrays that may be the same: of a slot, and of another slot or (by id) around the loop."""
+
+BOOL = python_type(bool)
+
 
 class Aliases:
-    """What is known of the carried arrays of a loop.
+    """What is known of the arrays that a loop carries, and of those that it binds first.
 
     Attributes
     ----------
     outer : dict
         The arrays around the loop that each may be, by id.
-    pairs : set of frozenset of two slots
-        Which may be the same array.
+    pairs : dict
+        The pairs of slots that may be the same array.
+    vague : set of Key
+        Those of which no truth value tells whether they are.
+    flags : dict
+        Key → the truth value, in this pass.
     """
 
     def __init__(self, loop: str) -> None:
         self.outer: dict[Slot, dict[int, Staged]] = {}
-        self.pairs: set[frozenset[Slot]] = set()
+        self.pairs: dict[Key, None] = {}
+        self.vague: set[Key] = set()
+        self.flags: dict[Key, Any] = {}
+        self.late_flags: dict[Key, Any] = {}
         self.params: dict[int, Slot] = {}
+        self.before: dict[Slot, Staged | None] = {}
+        self.after: dict[Slot, Staged] = {}
         self.why = (
-            f"an array is bound to another name, or a name to another array, in {loop}, and one of "
-            "the arrays that it may be is stored into: which one, depends on the number of passes. "
-            "Make a copy before (u = u.copy()), and work on copies of arguments."
+            f"a part of an array is bound to another name, or a name to a part of another array, "
+            f"in {loop}, and one of the arrays that it may be is stored into: which one, depends "
+            "on the number of passes. Make a copy before (u = u.copy())."
         )
 
-    def enter(self, arrays: dict[Slot, tuple[Staged, Staged | None]], since: int) -> None:
+    # -- a pass ------------------------------------------------------------------------------------
+
+    def enter(
+        self, builder: Builder, arrays: dict[Slot, tuple[Staged, Staged | None]], since: int
+    ) -> None:
         """Begin a pass.
 
         Parameters
         ----------
+        builder : Builder
+            Of the body; the block gets its parameters.
         arrays : dict
             Of each carried array, that of the pass and that before the loop, if it was one then.
         since : int
             When the pass began.
         """
-        self.params = {id(inside): slot for slot, (inside, _) in arrays.items()}
-        for slot, (_, before) in arrays.items():
+        inside = {slot: x for slot, (x, _) in arrays.items()}
+        self.params = {id(x): slot for slot, x in inside.items()}
+        self.before = {slot: before for slot, (_, before) in arrays.items()}
+        for slot, before in self.before.items():
             mine = self.outer.setdefault(slot, {})
             if before is not None:
-                mine[id(root_of(before))] = root_of(before)
-        for (one, (_, x)), (other, (_, y)) in itertools.combinations(arrays.items(), 2):
-            if x is not None and y is not None and root_of(x) is root_of(y):
-                self.pairs.add(frozenset((one, other)))
-        self._link({slot: inside for slot, (inside, _) in arrays.items()}, since)
+                mine.update({id(root): root for root in _candidates(before)})
+                if _dtype(before) != _dtype(inside[slot]):
+                    self.vague.update((slot, other) for other in mine)
+        for one, other in itertools.combinations(arrays, 2):
+            x, y = self.before[one], self.before[other]
+            if x is not None and y is not None and same(x, y) is not False:
+                self.pairs[one, other] = None
+        keys = self._keys(arrays)
+        self._note_vague(keys, self._same_before)
+        self.flags = {key: wrap(builder.parameter(BOOL)) for key in keys if key not in self.vague}
+        self._link(keys, inside, self.flags, since)
 
     def leave(self, after: dict[Slot, Staged], is_around: Callable[[Staged], bool]) -> bool:
         """End a pass; tell whether what is known of the carried arrays is more than before it."""
-        carried = self.params.values()
+        carried = self.before
         known = self._known(carried)
-        roots = {slot: self._candidates(root_of(x)) for slot, x in after.items()}
+        self.after = after
+        roots = {slot: self._candidates_of(x) for slot, x in after.items()}
         size = -1
         while size != self._known(after):
             size = self._known(after)
@@ -78,38 +113,119 @@ class Aliases:
                     elif is_around(root):
                         mine[id(root)] = root
             for one, other in itertools.combinations(roots, 2):
+                key = (other, one) if (other, one) in self.pairs else (one, other)
                 if any(self._may_be_same(x, y) for x in roots[one] for y in roots[other]):
-                    self.pairs.add(frozenset((one, other)))
+                    self.pairs[key] = None
+        self._note_vague(self._keys(after), self._same_after)
         return self._known(carried) > known
 
-    def _candidates(self, root: Staged) -> list[Staged]:
-        """Return what an array may be."""
-        if id(root) in self.params:
-            return [root]
-        return [root, *[doubt.other for doubt in root._doubts]]
+    def _candidates_of(self, x: Staged) -> list[Staged]:
+        root = root_of(x)
+        return [root] if id(root) in self.params else _candidates(x)
 
     def _may_be_same(self, x: Staged, y: Staged) -> bool:
         if x is y:
             return True
         one, other = self.params.get(id(x)), self.params.get(id(y))
         if one is not None and other is not None:
-            return frozenset((one, other)) in self.pairs
+            return (one, other) in self.pairs or (other, one) in self.pairs
         if one is not None:
             return id(y) in self.outer[one]
         return other is not None and id(x) in self.outer[other]
 
     def _known(self, slots: Iterable[Slot]) -> int:
-        among = set(slots)
-        return sum(len(self.outer.get(s, ())) for s in among) + sum(p <= among for p in self.pairs)
+        keys = self._keys(slots)
+        return len(keys) + sum(key in self.vague for key in keys)
 
-    def end(self, arrays: dict[Slot, Staged]) -> None:
-        """Note what the arrays after the loop may share."""
-        self._link(arrays, None)
+    def _keys(self, slots: Iterable[Slot]) -> list[Key]:
+        """Return the pairs that slots are in, with each other and with arrays around."""
+        among = dict.fromkeys(slots)
+        keys: list[Key] = [(slot, k) for slot in among for k in self.outer.get(slot, ())]
+        return keys + [key for key in self.pairs if key[0] in among and key[1] in among]
 
-    def _link(self, arrays: dict[Slot, Staged], since: int | None) -> None:
-        links = [(x, root) for slot, x in arrays.items() for root in self.outer[slot].values()]
-        for pair in self.pairs:
-            if pair <= arrays.keys():
-                one, other = pair
-                links.append((arrays[one], arrays[other]))
-        may_share(links, self.why, since)
+    def _note_vague(self, keys: list[Key], tell: Callable[[Key], Any]) -> None:
+        self.vague.update(key for key in keys if tell(key) is None)
+
+    def _other(self, key: Key, held: dict[Slot, Any]) -> Any:
+        slot, other = key
+        return self.outer[slot][other] if type(other) is int else held.get(other)
+
+    def _same_before(self, key: Key) -> Any:
+        x, y = self.before[key[0]], self._other(key, self.before)
+        return x is not None and y is not None and same(x, y)
+
+    def _same_after(self, key: Key) -> Any:
+        x, y = self.after.get(key[0]), self._other(key, self.after)
+        return x is not None and y is not None and same(x, y)
+
+    # -- the operation -----------------------------------------------------------------------------
+
+    def inits(self) -> list[Value]:
+        """Return what the flags are before the loop (in the block around it)."""
+        return [value_of(self._same_before(key)) for key in self.flags]
+
+    def results(self) -> list[Value]:
+        """Return what they are at the end of a pass (in the body's block)."""
+        return [value_of(self._same_after(key)) for key in self.flags]
+
+    def add_late(self, builder: Builder, bounds: dict[Any, Any]) -> list[Value]:
+        """Give the body parameters that tell which arrays are the ones that it binds first.
+
+        Parameters
+        ----------
+        builder : Builder
+            Of the body.
+        bounds : dict
+            Place → whether it is bound in this pass, of what is bound first.
+
+        Returns
+        -------
+        list of Value
+            Their results in the body. Before the loop they are False.
+        """
+        results = []
+        self.late_flags = {}
+        for key in self._keys(self.after):
+            if key in self.flags or key in self.vague:
+                continue
+            slots = [slot for slot in key if type(slot) is not int]
+            found = [bounds[place] for place, _ in slots if place in bounds]
+            if not found:
+                continue
+            flag = wrap(builder.parameter(BOOL))
+            now = self._same_after(key)
+            if any(bound is not True for bound in found):
+                if len(slots) > 1:  # one of now, another of an earlier pass
+                    self.vague.add(key)
+                kept = and_values(not_value(found[0]), flag)
+                now = or_values(and_values(found[0], now), kept)
+            self.late_flags[key] = flag
+            results.append(value_of(now))
+        return results
+
+    def end(self, arrays: dict[Slot, Staged], values: dict[Key, Any]) -> None:
+        """Note what the arrays after the loop are; ``values`` are the flags then."""
+        self._link(self._keys(arrays), arrays, values, None)
+
+    def _link(
+        self, keys: list[Key], arrays: dict[Slot, Staged], flags: dict[Key, Any], since: int | None
+    ) -> None:
+        vague = []
+        for key in keys:
+            x, y = arrays[key[0]], self._other(key, arrays)
+            if key in self.vague or key not in flags:
+                vague.append((x, y))
+            else:
+                link(x, y, flags[key])
+        may_share(vague, self.why, since)
+
+
+def _candidates(x: Staged) -> list[Staged]:
+    """Return what an array may be, of what is there."""
+    root, sees = root_of(x), innermost().sees
+    return [root, *[d.other for d in root._doubts if sees(d.other._value)]]
+
+
+def _dtype(x: Staged) -> Any:
+    type = x._value.type
+    return type.dtype if isinstance(type, Type) else None

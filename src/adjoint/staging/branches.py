@@ -17,7 +17,7 @@ from adjoint.ir.edit import exported
 from adjoint.ir.graph import Value
 from adjoint.ops import control
 from adjoint.staged.scopes import ABSENT, Cell, Location, changes, rollback, write
-from adjoint.staged.sharing import may_share, release, retain, spoil, spoilt
+from adjoint.staged.sharing import link, may_share, release, retain, same, spoil, spoilt
 from adjoint.staged.values import Staged, root_of, value_of, wrap
 from adjoint.staging.carry import same_constant
 from adjoint.staging.loops import _enter_block, _leave_block, picked, where
@@ -172,6 +172,7 @@ class Branch:
             else:
                 a, b = (UNBOUND if v is ABSENT else v for v in (a, b))
                 heap.append((location, merger.place(location.describe(), a, b)))
+        merger.connect()
         values = self._emit(merger.types, merger.columns[0], merger.columns[1])
         for side in self.sides:
             retain(side.spoilt)
@@ -234,6 +235,7 @@ class _Merger:
         self.types: list[Any] = []
         self.columns: tuple[list[Any], list[Any]] = ([], [])
         self.arrays: dict[tuple[int, int], tuple[int, tuple[Any, Any]]] = {}
+        self.links: list[tuple[int, Any, int | None]] = []
         self.unusable: dict[int, str] = {}
 
     def _in_side(self, k: int, make: Callable[[], Any]) -> Any:
@@ -277,24 +279,55 @@ class _Merger:
         self.types.append(type)
         return len(self.types) - 1
 
+    def connect(self) -> None:
+        """Add results that tell which of the arrays are which, where the condition does not."""
+        merged = list(self.arrays.values())
+        for at, (number, pair) in enumerate(merged):
+            for other in self._around(pair):
+                self._connect(number, other, [self._same(k, pair[k], other) for k in (0, 1)])
+            for other, others in merged[:at]:
+                self._connect(number, other, [self._same(k, pair[k], others[k]) for k in (0, 1)])
+
+    def _around(self, pair: tuple[Any, Any]) -> list[Staged]:
+        """Return the arrays from around the branch that a result may be."""
+        found: dict[int, Staged] = {}
+        for k, leaf in enumerate(pair):
+            around = self.sides[k].builder.parent
+            if isinstance(leaf, Staged) and around is not None:
+                root = root_of(leaf)
+                known = [root, *[doubt.other for doubt in root._doubts]]
+                found.update({id(x): x for x in known if around.sees(x._value)})
+        return list(found.values())
+
+    def _same(self, k: int, x: Any, y: Any) -> Any:
+        """Tell whether two arrays are the same on a side; None: nobody knows."""
+        if not (isinstance(x, Staged) and isinstance(y, Staged)) or self.sides[k].raises:
+            return False
+        return same(x, y)
+
+    def _connect(self, number: int, other: Any, when: list[Any]) -> None:
+        if all(x is False for x in when):
+            return
+        known: Any = None
+        if all(x is not None for x in when):
+            known = len(self.types)
+            self.types.append(type_of_leaf(True))
+            for k, x in enumerate(when):
+                self.columns[k].append(self._in_side(k, lambda x=x: value_of(x)))
+        self.links.append((number, other, known))
+
     def link(self, values: list[Any]) -> None:
         """Note which of the results may share memory with each other or with what was there."""
         for k, why in self.unusable.items():
             spoil(values[k], why)
-        merged = [(values[k], pair) for k, pair in self.arrays.values()]
-        links = []
-        for at, (x, pair) in enumerate(merged):
-            for k, leaf in enumerate(pair):
-                if not isinstance(leaf, Staged):
-                    continue
-                root = root_of(leaf)
-                around = self.sides[k].builder.parent
-                if around is not None and around.sees(root._value):
-                    links.append((x, root))
-                for y, others in merged[:at]:
-                    if isinstance(others[k], Staged) and root_of(others[k]) is root:
-                        links.append((x, y))
-        may_share(links, CHOSEN)
+        vague = []
+        for number, other, when in self.links:
+            y = values[other] if type(other) is int else other
+            if when is None:
+                vague.append((values[number], y))
+            else:
+                link(values[number], y, values[when])
+        may_share(vague, CHOSEN)
 
     def cell(self, a: Any, b: Any) -> _Merged:
         self.types.append(a.type)
@@ -419,8 +452,8 @@ class _Number:
 
 
 CHOSEN = (
-    "an array is one or another, which is known at run time only (a name was bound to them on two "
-    "sides of a branch), and one of them was stored into: make a copy on each side"
+    "an array is a part of one or another, which is known at run time only (a name was bound to "
+    "them on two sides of a branch), and one of them was stored into: make a copy on each side"
 )
 
 

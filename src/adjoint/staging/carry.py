@@ -118,7 +118,7 @@ class Carry:
             slot: (x, before[slot] if _is_array(before[slot]) else None)
             for slot, x in carried.items()
         }
-        self.aliases.enter(arrays, begin_pass(builder))
+        self.aliases.enter(builder, arrays, begin_pass(builder))
         return state
 
     def _arrays(self, held: dict[Any, Any], late: Iterable[Any]) -> dict[Slot, Staged]:
@@ -264,7 +264,7 @@ class Carry:
             for leaf, type in zip(after, plan.types, strict=True):
                 if type is not None:
                     results.append(convert(leaf, type))
-        return results
+        return results + self.aliases.results()
 
     def inits(self) -> list[Value]:
         """Return what the carried values are before the loop (in the block around it)."""
@@ -273,7 +273,7 @@ class Carry:
             for leaf, type in zip(plan.leaves, plan.types, strict=True):
                 if type is not None:
                     inits.append(convert(leaf, type))
-        return inits
+        return inits + self.aliases.inits()
 
     def remembered(self) -> dict[Any, Any]:
         """Return what to start with when the loop around goes through another pass."""
@@ -288,6 +288,7 @@ class Carry:
         held: dict[Any, Any] = {}
         for key, plan in self.carried():
             held[key] = plan.rebuild(values)
+        flags = {key: values.pop(0) for key in self.aliases.flags}
         for key, (plan, _) in self.late.items():
             value = plan.rebuild(values)
             for leaf, last in zip(tree.flatten(value)[0], parts(self.after[key])[0], strict=False):
@@ -300,7 +301,8 @@ class Carry:
                 state[key] = held.get(key, self.before[key])
             elif key in held:
                 write(place.location, held[key])
-        self.aliases.end(self._arrays(held, self.late))
+        flags.update({key: values.pop(0) for key in self.aliases.late_flags})
+        self.aliases.end(self._arrays(held, self.late), flags)
         return state
 
 

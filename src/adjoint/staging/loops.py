@@ -169,8 +169,8 @@ def where(place: Any) -> str:
 def finish_body(carry: Carry, builder: Builder) -> list[Value]:
     """Give the body its results, and parameters for what was found last; return those results.
 
-    In the block: carried values, then (value, bound) of names that the body binds first, then
-    arrays that are changed in place.
+    In the block: carried values, which of them are the same arrays, then (value, bound) of names
+    that the body binds first, and which arrays these are, then arrays that are changed in place.
     """
     block = builder.block
     results = carry.results()
@@ -190,6 +190,8 @@ def finish_body(carry: Carry, builder: Builder) -> list[Value]:
                 results.append(value_of(value))
         flag = builder.parameter(BOOL)
         results.append(value_of(True if bound is True else or_values(bound, wrap(flag))))
+    bounds = {key: bound for key, (_, bound) in carry.late.items()}
+    results += carry.aliases.add_late(builder, bounds)
     for location, before in carry.cells:
         param = builder.parameter(before.type)
         substitute(block, before, param)
@@ -212,6 +214,7 @@ def initial_values(carry: Carry, block: Block, count: int) -> list[Value]:
                 k += 1
         inits.append(value_of(False))
         k += 1
+    inits += [value_of(False) for _ in carry.aliases.late_flags]
     inits += [before for _, before in carry.cells]
     return inits
 
