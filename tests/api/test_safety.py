@@ -54,6 +54,23 @@ def test_checkpoint_that_changes_its_argument(transform):
         transform(f)(W)
 
 
+def test_checkpoint_that_draws_random_numbers():
+    rng = np.random.default_rng(0)
+    noisy = ad.checkpoint(lambda x: np.sin(x) * rng.permutation(5))
+    with pytest.raises(TracingError, match="another result"):
+        ad.grad(lambda x: noisy(x) @ x)(np.arange(5.0))
+    with pytest.raises(TracingError, match="another result"):
+        ad.grad(lambda x: ad.jvp(noisy, (x,), (np.ones(5),))[1] @ x)(np.arange(5.0))
+
+    @ad.checkpoint
+    def drawn(x, seed):
+        return np.sin(x) * np.random.default_rng(seed).permutation(5)
+
+    x = np.arange(5.0)
+    want = np.random.default_rng(3).permutation(5) * np.cos(x)
+    np.testing.assert_allclose(ad.grad(lambda x: drawn(x, 3).sum())(x), want)
+
+
 def test_checkpoint_returns_what_is_not_traced_too():
     @ad.checkpoint
     def block(y, options):

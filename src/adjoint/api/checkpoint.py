@@ -6,12 +6,15 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from adjoint import tree
 from adjoint.api.custom import innermost, node_of_call, refuse_mutation, zeros_like
 from adjoint.api.derivatives import jvp, vjp
 from adjoint.api.tracing import name_of
+from adjoint.dispatch import plain
 from adjoint.eager.tape import type_of
-from adjoint.errors import InputError
+from adjoint.errors import InputError, TracingError
 from adjoint.frontend import resolve
 from adjoint.ir import Node
 from adjoint.ir.build import staging
@@ -43,8 +46,9 @@ def checkpoint(
     Raises
     ------
     TracingError
-        If ``fun`` uses a traced value that is not an argument, or, with ``snapshots`` or
-        ``memory``, cannot be staged (see `jit`) with its loops as loops.
+        If ``fun`` uses a traced value that is not an argument, gives another result when it is run
+        again (it draws random numbers), or, with ``snapshots`` or ``memory``, cannot be staged (see
+        `jit`) with its loops as loops.
 
     Notes
     -----
@@ -144,15 +148,28 @@ def _recomputed(fun: Callable) -> Callable[..., Any]:
             active = [k for k, v in enumerate(values) if type_of(v) is not None]
             primals = [values[k] for k in active]
             of_active = _of(values, active)
+            mark = _mark(result)
+
+            def check(again: Any) -> None:
+                if not np.allclose(_mark(again), mark, rtol=1e-7, atol=1e-7 * np.sum(np.abs(mark))):
+                    raise TracingError(
+                        f"{name_of(fun)} gave another result when ad.checkpoint ran it again, for "
+                        "the derivative: it draws random numbers, or reads what has changed since. "
+                        "Draw before the call and pass the numbers in, or make the generator "
+                        "inside, from a seed that is an argument."
+                    )
 
             def push(tangents: Any, node: Node) -> Any:
                 filled = [
                     zeros_like(values[k]) if tangents[k] is None else tangents[k] for k in active
                 ]
-                return tuple(tree.flatten(jvp(of_active, primals, filled)[1])[0])
+                again, dots = jvp(of_active, primals, filled)
+                check(again)
+                return tuple(tree.flatten(dots)[0])
 
             def pull(cts: Any, node: Node) -> list[Any]:
-                _, pullback = vjp(of_active, *primals)
+                again, pullback = vjp(of_active, *primals)
+                check(again)
                 bars = dict(zip(active, pullback(tree.unflatten(out_spec, cts)), strict=True))
                 return [bars.get(k) for k in range(len(values))]
 
@@ -161,3 +178,15 @@ def _recomputed(fun: Callable) -> Callable[..., Any]:
         return node_of_call(name_of(fun), tape, leaves, of_leaves, rule_of)
 
     return checkpointed
+
+
+def _mark(result: Any) -> np.ndarray:
+    """Return numbers that tell whether a result is the same again; it may change meanwhile."""
+    marks = []
+    for leaf in tree.flatten(result)[0]:
+        x = np.asarray(plain(leaf))
+        if x.dtype.kind in "biufc":
+            flat = np.nan_to_num(x).ravel().astype(np.complex128)
+            weights = np.cos(np.arange(x.size))  # permutations are to be noticed, too
+            marks += [flat @ weights, np.sum(np.abs(flat))]
+    return np.array(marks)
