@@ -23,8 +23,10 @@ from adjoint.ops.indexing import getitem
 from adjoint.ops.plain import ufunc_op
 from adjoint.ops.registry import Op
 from adjoint.ops.structural import cast, copy, permute
+from adjoint.staged.domains import power
 from adjoint.staged.integers import Integer, NeedsConstant, compare
-from adjoint.staged.values import Staged, emit, store
+from adjoint.staged.stores import store
+from adjoint.staged.values import Staged, emit
 
 __all__ = ["StagedArray"]
 
@@ -41,13 +43,19 @@ def _operand(y: Any) -> Any:
 
 
 def _binary(op: Op, evaluate: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
+    return _reflected(lambda x, y: emit(op, (x, y), None, evaluate))
+
+
+def _reflected(call: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
+    """Return the methods of a binary operator, of the left and of the right operand."""
+
     def forward(x: Any, y: Any) -> Any:
         y = _operand(y)
-        return y if y is NotImplemented else emit(op, (x, y), None, evaluate)
+        return y if y is NotImplemented else call(x, y)
 
     def reflected(x: Any, y: Any) -> Any:
         y = _operand(y)
-        return y if y is NotImplemented else emit(op, (y, x), None, evaluate)
+        return y if y is NotImplemented else call(y, x)
 
     return forward, reflected
 
@@ -173,7 +181,7 @@ class StagedArray(Staged):
     __floordiv__, __rfloordiv__ = _binary(ew.floor_divide, operator.floordiv)
     __mod__, __rmod__ = _binary(ew.remainder, operator.mod)
     __matmul__, __rmatmul__ = _binary(la.matmul, operator.matmul)
-    _pow, __rpow__ = _binary(ew.power, operator.pow)
+    _pow, __rpow__ = _reflected(power)
     __and__, __rand__ = _binary(ufunc_op(np.bitwise_and), operator.and_)
     __or__, __ror__ = _binary(ufunc_op(np.bitwise_or), operator.or_)
     __xor__, __rxor__ = _binary(ufunc_op(np.bitwise_xor), operator.xor)

@@ -11,8 +11,9 @@ import pytest
 
 import adjoint as ad
 from adjoint.errors import TracingError
-from adjoint.staging import stage
 from tests.staged.comparison import assert_same
+
+pytestmark = pytest.mark.usefixtures("quiet")
 
 SIZES = ((3, 4), (5, 11))
 
@@ -241,19 +242,8 @@ FUNCTIONS = {
 }  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def _quiet():
-    with np.errstate(all="ignore"):
-        yield
-
-
-@pytest.fixture(params=[8, 1], ids=["short lengths constant", "all lengths values"])
-def few(request, monkeypatch):
-    monkeypatch.setattr(stage, "FEW", request.param)
-
-
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_function(name, few):
+def test_function(name, lengths):
     fn, arguments = FUNCTIONS[name]
     jitted = ad.jit(fn)
     for size in SIZES:
@@ -262,13 +252,22 @@ def test_function(name, few):
 
 
 @pytest.mark.parametrize("fn", [made, grids])
-def test_creation(fn, few):
+def test_creation(fn, lengths):
     jitted = ad.jit(fn)
     for x, n in ((vector(3, 4), 5), (vector(3, 9), 12), (vector(3, 9), 2)):
         assert_same(jitted(x, n), fn(x, n))
 
 
 # -- Python's numbers ------------------------------------------------------------------------------
+
+
+def comparisons(x, k, n):
+    i, c = np.argmax(x) % 4, np.array([1, 5])
+    return (
+        n == i, i == n, n != i, i != n, n < i, i >= n, n == c, c != n, n == x[0], x[0] != n, n == k,
+        n == np.int64(5), np.float64(5) != n, n == 5.0, n == 5 + 0j, n != 2j, n == "5", n != None,  # noqa: E711
+        n == (5,), n == len(x), n == True, np.sum(n == c),  # noqa: E712
+    )  # fmt: skip
 
 
 def conversions(x, k, n):
@@ -305,8 +304,8 @@ def mathematics(x, k, n):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("fn", [conversions, choices, mathematics])
-def test_python(fn, few):
+@pytest.mark.parametrize("fn", [comparisons, conversions, choices, mathematics])
+def test_python(fn, lengths):
     jitted = ad.jit(fn)
     for x, k, n in ((vector(3, 4), 0.7, 5), (vector(3, 9), 1.3, 7)):
         assert_same(jitted(x, k, n), fn(x, k, n))

@@ -93,7 +93,7 @@ def check_values(program: Program, seed: int) -> None:
             found = run(function, inputs)
             inputs = graph.inputs(*fresh(given))
             for x, y in zip(found, run(function, inputs, in_place=False, check=True), strict=True):
-                np.testing.assert_array_equal(x, y, err_msg="in place")
+                compare(x, y, 1e-13, "in place")
         jitted = ad.jit(f)
         for given, want in zip(before, wants, strict=True):
             try:
@@ -106,6 +106,15 @@ def check_values(program: Program, seed: int) -> None:
 def inner(a: Any, b: Any) -> tuple[float, float]:
     products = [np.asarray(x) * np.asarray(y) for x, y in zip(a, b, strict=True)]
     return sum(float(np.sum(p)) for p in products), sum(float(np.sum(np.abs(p))) for p in products)
+
+
+def eagerly(fn: Any, args: list[Any]) -> Any:
+    """Return what the eager tier gives, unless the program stores into what is no array of its."""
+    try:
+        return fn(*fresh(args))
+    except TracingError as error:
+        assume("in a plain NumPy array" not in str(error))
+        raise
 
 
 def check_derivatives(program: Program, seed: int, second: bool = False) -> None:
@@ -127,7 +136,7 @@ def check_derivatives(program: Program, seed: int, second: bool = False) -> None
     with np.errstate(all="ignore"):
         want = f(*fresh(args))
         assume(np.isfinite(want) and abs(want) < 1e5)
-        bars = gradient(*fresh(args))
+        bars = eagerly(gradient, args)
         assume(all(np.all(np.abs(b) < 1e6) for b in bars))
         dots = dots_of(args)
         value, dot = along(*fresh(args), dots)
@@ -144,7 +153,7 @@ def check_derivatives(program: Program, seed: int, second: bool = False) -> None
         compare(value, want, 1e-9, "value beside jvp")
         assert abs(mine - dot) <= 1e-9 * max(1, size), f"jvp: {mine}, not {dot}"
         if fits(pull, others):
-            theirs = gradient(*fresh(others))
+            theirs = eagerly(gradient, others)
             for k, (g, w) in enumerate(zip(pull(*fresh(others)), theirs, strict=True)):
                 compare(g, w, 1e-9, f"gradient {k} at other lengths")
         if not second:

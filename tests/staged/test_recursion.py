@@ -7,6 +7,7 @@ import pytest
 
 import adjoint as ad
 from adjoint.errors import TracingError
+from adjoint.ir.verify import verify
 
 
 def power(x, n):
@@ -71,6 +72,24 @@ def test_one_graph_serves_all_depths():
 def test_recursion_over_an_array():
     x = np.linspace(0, 1, 20)
     np.testing.assert_allclose(ad.jit(ad.grad(halves))(x, 0, 20), 2 * x)
+
+
+def spread(x, n):
+    if n < 2:
+        return x * x[n]
+    return spread(np.sin(x), n - 1) + x * np.sum(spread(x * x[0], n - 2))
+
+
+@pytest.mark.parametrize("length", [3, 20])
+def test_recursion_with_arrays(length):
+    x, d = np.linspace(0.3, 1, length), np.cos(np.arange(length))
+    gradient = ad.grad(lambda x, n: np.sum(spread(x, n) ** 2))
+    along = lambda x, n: ad.jvp(lambda x: gradient(x, n), (x,), (d,))[1]
+    for fn in (spread, gradient, along):
+        staged = ad.stage(fn)(x, 4)
+        verify(staged.function)
+        for n in (4, 0, 3):
+            np.testing.assert_allclose(staged(x, n), fn(x, n), rtol=1e-11)
 
 
 def test_recursion_of_a_known_depth_is_not_a_call():

@@ -14,10 +14,13 @@ import numpy as np
 
 from adjoint import tree
 from adjoint.api.derivatives import grad, jvp, pull_back, push_forward
+from adjoint.api.staged_jacobians import along_units, lines, size_of
 from adjoint.api.tracing import Trace, name_of, positions, record_call
 from adjoint.eager.tape import type_of
 from adjoint.errors import InputError, NonDifferentiableError
+from adjoint.ir.build import staging
 from adjoint.ops.structural import reshape, stack
+from adjoint.staged.lengths import may_exceed
 
 __all__ = ["hessian", "hvp", "jacfwd", "jacobian", "jacrev"]
 
@@ -32,8 +35,6 @@ def _stacked(rows: list[Any], shape: tuple[int, ...], dtype: np.dtype, last: boo
     """Return the rows as one array of the given shape; ``last``: they are the last axes."""
     if not rows:
         return np.zeros(shape, dtype)
-    if shape == ():
-        return rows[0]
     result = stack(*rows, axis=-1 if last else 0)
     return result if result.shape == shape else reshape(result, shape=shape)
 
@@ -53,15 +54,15 @@ def _columns(trace: Trace, types: list[Any]) -> list[list[Any]]:
     """Return the Jacobian by forward walks: one entry an output and input leaf."""
     blocks: list[list[Any]] = [[] for _ in types]
     for i, p in enumerate(trace.parameters):
-        size = int(np.prod(p.shape))
-        columns = []
-        for k in range(size):
+
+        def push(unit: Any, i: int = i) -> list[Any]:
             tangents: list[Any] = [None] * len(trace.parameters)
-            tangents[i] = _unit(k, p.shape, p.dtype)
-            columns.append(push_forward(trace, tangents))
-        for o, (shape, dtype) in enumerate(types):
-            rows = [column[o] for column in columns]
-            blocks[o].append(_stacked(rows, shape + p.shape, dtype, last=True))
+            tangents[i] = unit
+            return push_forward(trace, tangents)
+
+        shapes = [(shape + p.shape, dtype) for shape, dtype in types]
+        for o, found in enumerate(_from_units(push, p.shape, p.dtype, shapes, last=True)):
+            blocks[o].append(found)
     return blocks
 
 
@@ -69,18 +70,34 @@ def _rows(trace: Trace, types: list[Any]) -> list[list[Any]]:
     """Return the Jacobian by reverse walks: one entry an output and input leaf."""
     blocks = []
     for o, (shape, dtype) in enumerate(types):
-        rows = []
-        for k in range(int(np.prod(shape))):
+
+        def pull(unit: Any, o: int = o) -> list[Any]:
             cotangents: list[Any] = [None] * len(types)
-            cotangents[o] = _unit(k, shape, dtype)
-            rows.append(pull_back(trace, cotangents))
-        blocks.append(
-            [
-                _stacked([row[i] for row in rows], shape + p.shape, p.dtype, last=False)
-                for i, p in enumerate(trace.parameters)
-            ]
-        )
+            cotangents[o] = unit
+            return pull_back(trace, cotangents)
+
+        shapes = [(shape + p.shape, p.dtype) for p in trace.parameters]
+        blocks.append(_from_units(pull, shape, dtype, shapes, last=False))
     return blocks
+
+
+def _from_units(
+    walk: Callable[[Any], list[Any]],
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    shapes: list[tuple[tuple[int, ...], np.dtype]],
+    last: bool,
+) -> list[Any]:
+    """Return arrays of the given shapes: what a walk gives from each unit vector of ``shape``."""
+    if shape == ():
+        return walk(_unit(0, shape, dtype))
+    if staging():
+        stacked = along_units(walk, shape, dtype)
+        return [lines(x, shape, last) for x in stacked]
+    found = [walk(_unit(k, shape, dtype)) for k in range(int(np.prod(shape)))]
+    return [
+        _stacked([each[j] for each in found], want, of, last) for j, (want, of) in enumerate(shapes)
+    ]
 
 
 def _jacobian(
@@ -95,9 +112,9 @@ def _jacobian(
         complex_out = any(dtype.kind == "c" for _, dtype in types)
         chosen = mode
         if chosen == "auto":
-            n = sum(int(np.prod(p.shape)) for p in trace.parameters)
-            m = sum(int(np.prod(shape)) for shape, _ in types)
-            prefer_forward = complex_out if complex_in != complex_out else n <= m
+            n: Any = sum(size_of(p.shape) for p in trace.parameters)
+            m: Any = sum(size_of(shape) for shape, _ in types)
+            prefer_forward = complex_out if complex_in != complex_out else not may_exceed(n, m)
             chosen = "forward" if prefer_forward else "reverse"
         if not holomorphic and (complex_in if chosen == "forward" else complex_out):
             what = "arguments" if chosen == "forward" else "results"

@@ -65,9 +65,11 @@ class StagedCall:
             self.parameters = [builder.parameter(v.type) for v in self.given]
             inside = [wrap(p, x._contiguous) for p, x in zip(self.parameters, leaves, strict=True)]
             traced = tree.unflatten(self.spec, inside)
-            given = list(args)
+            own = list(inside)
+            given = [a if k in argnums else _shielded(a, own) for k, a in enumerate(args)]
             for k, value in zip(argnums, traced, strict=True):
                 given[k] = value
+            kwargs = {key: _shielded(a, own) for key, a in kwargs.items()}
             result = resolve_call(fn)(*given, **kwargs)
             aux = None
             if has_aux:
@@ -79,7 +81,7 @@ class StagedCall:
             self.outputs = [settled(leaf, results) for leaf in out]
             extra, self.aux_spec = tree.flatten(aux)
             self.aux = [settled(leaf, results) for leaf in extra]
-            self.writes = self._writes(builder, results, inside)
+            self.writes = self._writes(builder, results, own)
             rollback(builder)
             builder.block.results = results
         self.block = builder.block
@@ -87,16 +89,16 @@ class StagedCall:
         remove_dead_from(self.block)
 
     def _writes(
-        self, builder: Builder, results: list[Value], inside: list[Any]
+        self, builder: Builder, results: list[Value], shielded: list[Any]
     ) -> list[tuple[Location, Any, list[Any]]]:
         writes = []
-        own = {id(x) for x in inside}
+        own = {id(x) for x in shielded}
         changed = [x for x, _, _ in changes(builder) if not isinstance(x, Cell)]
         seen = visible(changed, builder)
         for location, before, now in list(changes(builder)):
             if isinstance(location, Cell):
                 if id(location.root) in own or builder.parent is None:
-                    continue  # the derivative's own copy of the argument
+                    continue  # the derivative's own copy of an argument
                 if not builder.parent.sees(before):
                     continue
                 results.append(now)
@@ -124,6 +126,26 @@ class StagedCall:
         """Return the block's result that is result leaf ``k``."""
         output = self.outputs[k]
         return self.block.results[output.number] if isinstance(output, Output) else None
+
+
+def _shielded(arg: Any, own: list[Any]) -> Any:
+    """Return an argument that is not differentiated with arrays of its own, added to ``own``.
+
+    The function may store into them; the caller's are not changed. What holds numbers and arrays
+    that are read anew at each call is left as it is.
+    """
+    leaves, spec = tree.flatten(arg)
+    if any(type(x) in (np.ndarray, float, complex) for x in leaves):
+        return arg
+    mine = [
+        wrap(value_of(x), x._contiguous)
+        if isinstance(x, Staged) and isinstance(x, np.ndarray) and x.dtype.kind in "fc"
+        else x
+        for x in leaves
+    ]
+    new = [x for x, leaf in zip(mine, leaves, strict=True) if x is not leaf]
+    own += new
+    return tree.unflatten(spec, mine) if new else arg
 
 
 def record_block(call: StagedCall) -> tuple[Replay, list[Any], Any]:

@@ -133,7 +133,7 @@ class Resolver:
     # ---------------------------------------------------------------------------------- calls
 
     def _functions(self) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
-        known = self.known
+        known, flavour = self.known, self.flavour
         resolve_builtin, resolve_function = self._resolve_builtin, self._resolve_function
         resolve_other = self._resolve_other
 
@@ -167,7 +167,7 @@ class Resolver:
                 # Of the functions that get here again and again, those with closures are the most.
                 code = known.get(id(fn.__code__))
                 if code is not None:
-                    return with_code(fn, code)
+                    return with_code(fn, code, flavour)
                 return resolve_function(fn)
             return resolve_other(fn, kind)
 

@@ -38,12 +38,17 @@ class Flavour:
         Takes a located definition, returns a rewritten copy of its syntax tree.
     hooks
         The namespace of the functions that the rewritten code calls.
+    shared
+        Called with each function whose closure a rewritten one shares.
     """
 
     transform: Callable[[Located], Definition]
     hooks: ModuleType
     codes: dict[int, tuple[weakref.ref[CodeType], CodeType | str]] = field(
         default_factory=dict, repr=False, compare=False
+    )
+    shared: list[Callable[[FunctionType], None]] = field(
+        default_factory=list, repr=False, compare=False
     )
 
 
@@ -102,11 +107,14 @@ def rewritten_function(fn: FunctionType, flavour: Flavour = EAGER) -> FunctionTy
     new = _rewrite_code(fn, flavour) if entry is None else entry[1]
     if isinstance(new, str):
         return fn
-    return with_code(fn, new)
+    return with_code(fn, new, flavour)
 
 
-def with_code(fn: FunctionType, code: CodeType) -> FunctionType:
+def with_code(fn: FunctionType, code: CodeType, flavour: Flavour) -> FunctionType:
     """Return a function that differs from `fn` in its code, and has no metadata of its own."""
+    if fn.__closure__ is not None:
+        for note in flavour.shared:
+            note(fn)
     new = FunctionType(code, fn.__globals__, fn.__name__, fn.__defaults__, fn.__closure__)
     if fn.__kwdefaults__ is not None:
         new.__kwdefaults__ = fn.__kwdefaults__

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -82,6 +82,13 @@ class Builder:
                 return True
             builder = builder.parent
         return False
+
+    def home(self, values: Iterable[Value]) -> Builder:
+        """Return the outermost block in which all of ``values`` are visible."""
+        home, values = self, list(values)
+        while home.parent is not None and all([home.parent.sees(v) for v in values]):
+            home = home.parent
+        return home
 
 
 class _State(threading.local):

@@ -30,10 +30,7 @@ def _outside(value: Value, builder: Builder) -> bool:
 
 def substitute(block: Block, old: Value, new: Value) -> None:
     """Replace a value by another in a block and the blocks in it."""
-    swap = _Swap({old: new})
-    block.results = [swap.value(r) for r in block.results]
-    for node in block.nodes:
-        swap.node(node)
+    _Swap({old: new}).block(block)
 
 
 class _Swap:
@@ -48,15 +45,26 @@ class _Swap:
             return d
         return Dim(*linear(d.constant, {self.value(v): c for v, c in d.terms}))
 
+    def block(self, block: Block) -> None:
+        block.results = [self.value(r) for r in block.results]
+        for p in block.parameters:
+            self.type(p)
+        for node in block.nodes:
+            self.node(node)
+
     def node(self, node: Value) -> None:
         if any(v in self.table for v in node.inputs):
             node.inputs = tuple(self.value(v) for v in node.inputs)
         if node.params and any(v in self.table for v in values_in(node.params)):
             node.params = map_values(node.params, self.value, self.dim)
+        self.type(node)
         for inner in node.blocks:
-            inner.results = [self.value(r) for r in inner.results]
-            for n in inner.nodes:
-                self.node(n)
+            self.block(inner)
+
+    def type(self, node: Value) -> None:
+        if any(v in self.table for v in values_in(node.type)):
+            like = Value(None, (), None, map_values(node.type, self.value, self.dim))
+            node.type, node.shape = like.type, like.shape
 
 
 class Copier:

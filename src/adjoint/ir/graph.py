@@ -187,23 +187,33 @@ def walk(block: Block) -> Iterator[Value]:
             yield from walk(inner)
 
 
-def free_values(*blocks: Block) -> list[Value]:
-    """Return the values around ``blocks`` that they refer to, in the order of first use."""
+def free_values(*blocks: Block, lengths: bool = False) -> list[Value]:
+    """Return the values around ``blocks`` that they refer to, in the order of first use.
+
+    With ``lengths``, also those that stand in types alone.
+    """
     found: dict[Value, None] = {}
     for block in blocks:
         defined: set[Value] = set()
-        _collect_free(block, defined, found)
+        _collect_free(block, defined, found, lengths)
     return list(found)
 
 
-def _collect_free(block: Block, defined: set[Value], found: dict[Value, None]) -> None:
+def _collect_free(
+    block: Block, defined: set[Value], found: dict[Value, None], lengths: bool
+) -> None:
     defined.update(block.parameters)
+    if lengths:
+        for p in block.parameters:
+            found.update((v, None) for v in values_in(p.type) if v not in defined)
     for node in block.nodes:
         for operand in operands(node):
             if operand not in defined:
                 found[operand] = None
+        if lengths:
+            found.update((v, None) for v in values_in(node.type) if v not in defined)
         for inner in node.blocks:
-            _collect_free(inner, defined, found)
+            _collect_free(inner, defined, found, lengths)
         defined.add(node)
     for result in block.results:
         if result not in defined:

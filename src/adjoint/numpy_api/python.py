@@ -31,11 +31,13 @@ from adjoint.eager.tape import F64
 from adjoint.errors import TracingError
 from adjoint.frontend import hooks
 from adjoint.ir import Node
+from adjoint.ir.dims import Dim
 from adjoint.ops import elementwise as ew
 from adjoint.ops.plain import ufunc_op
 from adjoint.ops.registry import LAZY, Op, Traced
 from adjoint.ops.structural import cast, reshape
 from adjoint.staged import emit
+from adjoint.staged.domains import both, equal, less, less_equal, powered, refused
 
 __all__ = ["float_", "number"]
 
@@ -160,12 +162,63 @@ for _kind in {
 # -- math ------------------------------------------------------------------------------------------
 
 
+def _wrong_of_gamma(x: Any) -> Any:
+    return both(less_equal(x, 0), equal(x, np.floor(x)))
+
+
+_WRONG: dict[Function, tuple[Function, str]] = {
+    math.sqrt: (lambda x: less(x, 0), "x >= 0"),
+    math.log: (lambda x: less_equal(x, 0), "x > 0"),
+    math.log2: (lambda x: less_equal(x, 0), "x > 0"),
+    math.log10: (lambda x: less_equal(x, 0), "x > 0"),
+    math.log1p: (lambda x: less_equal(x, -1), "x > -1"),
+    math.asin: (lambda x: less(1, abs(x)), "-1 <= x <= 1"),
+    math.acos: (lambda x: less(1, abs(x)), "-1 <= x <= 1"),
+    math.acosh: (lambda x: less(x, 1), "x >= 1"),
+    math.atanh: (lambda x: less_equal(1, abs(x)), "-1 < x < 1"),
+    math.fmod: (lambda x, y: equal(y, 0), "y != 0"),
+    math.gamma: (_wrong_of_gamma, "x other than 0, -1, -2, ..."),
+    math.lgamma: (_wrong_of_gamma, "x other than 0, -1, -2, ..."),
+}
+"""Where functions of `math` raise "math domain error" of finite numbers, and what they ask for."""
+
+
+def _domain_error(name: str, domain: str, *args: Any) -> ValueError:
+    given = ", ".join(map(repr, args))
+    return ValueError(
+        f"math domain error: math.{name}({given}) needs {domain}. NumPy's function gives NaN or "
+        "infinity there."
+    )
+
+
+def _pow_error(x: Any, y: Any) -> ValueError:
+    return _domain_error("pow", "x > 0, or a y for which it is real", x, y)
+
+
+def _within(fn: Function, result: Any, *args: Any) -> Any:
+    """Return the result of a function of `math`, refused where that raises an error."""
+    if fn is math.pow:
+        x, y = args
+        return powered(x, y, result, _pow_error)
+    wrong = _WRONG.get(fn)
+    if wrong is None:
+        return result
+    condition, domain = wrong
+    return refused(result, condition(*args), _domain_error, fn.__name__, domain, *args)
+
+
+def _staged(fn: Function, op: Op, *args: Any) -> Any:
+    """Record a function of `math`."""
+    result = emit(op, tuple(map(_staged_float, args)), None, fn)
+    return _within(fn, result, *[a if isinstance(a, Dim) else _staged_float(a) for a in args])
+
+
 def _unary(fn: Function, op: Op) -> Function:
     """Return ``fn`` of `math` for traced numbers too: ``op``, evaluated by ``fn`` itself."""
 
     def call(x: Any, /) -> Any:
         if type(x) is not Array:
-            return emit(op, (_staged_float(x),), None, fn) if is_staged(x) else fn(x)
+            return _staged(fn, op, x) if is_staged(x) else fn(x)
         tape, value = x._tape, x._value
         if tape is None:
             return fn(raw(x))
@@ -194,7 +247,7 @@ def _binary(fn: Function, op: Op) -> Function:
             if type(y) is Array:
                 return reflected(y, x)
         elif is_staged(x) or is_staged(y):
-            return emit(op, (_staged_float(x), _staged_float(y)), None, fn)
+            return _staged(fn, op, x, y)
         return fn(x, y)
 
     forward, reflected = binary(op, call)
@@ -373,7 +426,8 @@ def _special(fn: Function, name: str) -> None:
             return fn(raw(x))
         from scipy import special
 
-        return number(getattr(special, name)(number(x)))
+        result = number(getattr(special, name)(number(x)))
+        return _within(fn, result, number(x)) if is_staged(x) else result
 
     hooks.register(fn, call)
 

@@ -40,6 +40,7 @@ __all__ = [
     "require_equal",
     "slice_length",
     "undefined",
+    "unless",
     "while_loop",
 ]
 
@@ -133,6 +134,12 @@ def _check(condition: Any, *, error: Any, args: tuple[Any, ...]) -> int:
     return 0
 
 
+def _unless(x: Any, condition: Any, *, error: Any, args: tuple[Any, ...]) -> Any:
+    if condition:
+        raise error(*args)
+    return x
+
+
 def _checked(x: Any, condition: Any, *, error: Any, args: tuple[Any, ...]) -> Any:
     if not condition:
         raise error(*args)
@@ -150,6 +157,9 @@ check = primitive("check", _check, "condition")
 
 checked = primitive("checked", _checked, "x", "condition", views=True)
 """x, or ``error(*args)`` raised unless the condition holds: a check that goes if nobody needs x."""
+
+unless = primitive("unless", _unless, "x", "condition", views=True)
+"""x, or ``error(*args)`` raised if the condition holds. (Its opposite does not hold of NaN.)"""
 
 draw = primitive("draw", lambda *, call, args, kwargs: call(*args, **kwargs))
 """Random numbers: ``call`` is a method of a generator, whose state is its own."""

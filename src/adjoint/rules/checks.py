@@ -47,4 +47,9 @@ def _checked_transpose(ct: Any, condition: Any, error: Any, args: tuple[Any, ...
     return control.checked(ct, condition, error=error, args=args)
 
 
+def _unless_transpose(ct: Any, condition: Any, error: Any, args: tuple[Any, ...]) -> Any:
+    return control.unless(ct, condition, error=error, args=args)
+
+
 linear(control.checked, _checked_transpose)
+linear(control.unless, _unless_transpose)

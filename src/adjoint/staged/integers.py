@@ -18,6 +18,7 @@ from adjoint.ops import elementwise as ew
 from adjoint.ops.plain import ufunc_op
 from adjoint.ops.registry import Op
 from adjoint.ops.structural import cast
+from adjoint.staged.domains import power
 from adjoint.staged.failures import NeedsConstant
 from adjoint.staged.values import Staged, emit
 
@@ -92,6 +93,12 @@ class Integer(Dim):
 
     def __rmul__(self, y: Any) -> Any:
         return self * y if type(y) is int else _operator(ew.multiply, operator.mul, y, self)
+
+    def __pow__(self, y: Any, modulo: Any = None) -> Any:
+        return power(self, y) if modulo is None and _is_number(y) else NotImplemented
+
+    def __rpow__(self, y: Any) -> Any:
+        return power(y, self) if _is_number(y) else NotImplemented
 
     def __neg__(self) -> Any:
         return combined(self, -1, 0, ())
@@ -177,10 +184,11 @@ def combined(x: Dim, times: int, constant: int, terms: tuple[tuple[Value, int], 
 
 
 def _operator(op: Op, evaluate: Callable[..., Any], *args: Any) -> Any:
-    for a in args:
-        if not isinstance(a, (int, float, complex, np.generic, np.ndarray, Staged, Dim)):
-            return NotImplemented
-    return emit(op, args, None, evaluate)
+    return emit(op, args, None, evaluate) if all(map(_is_number, args)) else NotImplemented
+
+
+def _is_number(x: Any) -> bool:
+    return isinstance(x, (int, float, complex, np.generic, np.ndarray, Staged, Dim))
 
 
 def _binary(op: Op, evaluate: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
@@ -197,7 +205,6 @@ for _name, _op, _evaluate in (
     ("truediv", ew.divide, operator.truediv),
     ("floordiv", ew.floor_divide, operator.floordiv),
     ("mod", ew.remainder, operator.mod),
-    ("pow", ew.power, operator.pow),
     ("and", ufunc_op(np.bitwise_and), operator.and_),
     ("or", ufunc_op(np.bitwise_or), operator.or_),
     ("xor", ufunc_op(np.bitwise_xor), operator.xor),

@@ -7,12 +7,14 @@ loop carries or the branch returns.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from adjoint.ir.build import Builder, innermost
 
-__all__ = ["ABSENT", "Cell", "Entry", "Field", "Location", "changes", "note", "rollback", "write"]
+__all__ = [
+    "ABSENT", "Cell", "Entry", "Field", "Location", "changes", "note", "noted", "rollback", "write",
+]  # fmt: skip
 
 
 class _Absent:
@@ -143,6 +145,11 @@ def changes(builder: Builder) -> Iterator[tuple[Location, Any, Any]]:
         now = location.get()
         if now is not before:
             yield location, before, now
+
+
+def noted(builder: Builder) -> Iterable[tuple[Location, Any]]:
+    """Return the places that a block has changed, with what was there before."""
+    return _journal(builder).values()
 
 
 def rollback(builder: Builder) -> None:

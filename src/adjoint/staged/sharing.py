@@ -4,9 +4,12 @@ What a name is bound to after a branch, or at the beginning of a pass through a 
 of its own in the graph, and may be one or another of the program's. Mostly a truth value of the
 graph tells whether it is: then a store into one is, if that holds, a store into the other.
 
-Where it is not known (a part of one or another array; a layout), two arrays can be told apart by a
-store alone, which makes the others unusable: the next use of one is refused, and so is the store if
-one was used before in a loop that goes round again.
+So it is with a view, which may be a part of one array or another: what is stored into it is stored
+into that array, and after a store into the array it is read again.
+
+Where it is not known (which part it is; a layout), two arrays can be told apart by a store alone,
+which makes the others unusable: the next use of one is refused, and so is the store if one was used
+before in a loop that goes round again.
 """
 
 from __future__ import annotations
@@ -16,12 +19,14 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from adjoint.ir.build import Builder, innermost, users_place
+from adjoint.ops.indexing import Path
 from adjoint.staged.failures import CannotStage
 
 __all__ = [
     "Doubt",
     "begin_pass",
     "link",
+    "located",
     "may_share",
     "note_store",
     "note_use",
@@ -36,13 +41,15 @@ _clock = itertools.count(1)
 
 
 class Doubt(NamedTuple):
-    """An array that may be another.
+    """An array that may be another, or a part of it.
 
     Attributes
     ----------
     other : Staged
     when : Staged or None
         Whether it is that array; None: nobody knows.
+    part, whole : path or None
+        Which part of the other one it is; which part of it the other one is.
     why : str
         What is said when that matters.
     since : int
@@ -51,41 +58,57 @@ class Doubt(NamedTuple):
 
     other: Any
     when: Any
+    part: Path | None = None
+    whole: Path | None = None
     why: str = ""
     since: int = 0
 
 
-def link(x: Any, other: Any, when: Any) -> None:
-    """Note that two arrays (no views) are the same if ``when`` (staged) is true.
+def link(x: Any, other: Any, when: Any, part: Path | None = None) -> None:
+    """Note that an array is another (no views), or a part of it, if ``when`` (staged) is true.
 
     It is to be said of all pairs: that the first may be the second, and this a third, says nothing
     of the first and the third.
     """
-    for one, another in ((x, other), (other, x)):
-        _forget(one)
-        one._doubts = (*one._doubts, Doubt(another, when))
+    for array in (x, other):
+        _forget(array)
+    x._doubts = (*x._doubts, Doubt(other, when, part, None))
+    other._doubts = (*other._doubts, Doubt(x, when, None, part))
 
 
 def _forget(x: Any) -> None:
     """Forget arrays of blocks that are done: nobody can refer to them."""
     sees = innermost().sees
-    if not all(sees(doubt.other._value) for doubt in x._doubts):
+    if not all([sees(doubt.other._value) for doubt in x._doubts]):
         x._doubts = tuple([d for d in x._doubts if d.when is None or sees(d.other._value)])
+
+
+def located(x: Any, y: Any) -> tuple[Any, Path]:
+    """Tell whether an array or view is a part of an array, and which (all of it: no steps).
+
+    Whether: True, False, a staged truth value; None if that is not known.
+    """
+    view = x._view
+    root, path = (x, ()) if view is None else (view.base, view.path)
+    if root is y:
+        return True, path
+    for doubt in root._doubts:
+        if doubt.other is y:
+            if doubt.when is None or doubt.whole is not None:
+                return None, ()
+            return doubt.when, (*(doubt.part or ()), *path)
+    return False, ()
 
 
 def same(x: Any, y: Any) -> Any:
     """Tell whether two arrays or views are the same: True, False, a staged truth value.
 
-    None if that is not known, and if one may be a part of the other.
+    None if that is not known, and if one may be a part of the other or both of a third.
     """
     if x is y:
         return True
-    mine, theirs = [a if a._view is None else a._view.base for a in (x, y)]
-    when: Any = mine is theirs
-    for doubt in mine._doubts:
-        if doubt.other is theirs:
-            when = doubt.when
-    return None if when is not False and (mine is not x or theirs is not y) else when
+    when, path = located(x, y if y._view is None else y._view.base)
+    return None if when is not False and (path or y._view is not None) else when
 
 
 def may_share(links: Iterable[tuple[Any, Any]], why: str, since: int | None = None) -> None:
@@ -108,8 +131,11 @@ def may_share(links: Iterable[tuple[Any, Any]], why: str, since: int | None = No
     for x, other in links:
         if x is not other and all(doubt.other is not other for doubt in x._doubts):
             # What is new in each pass through a loop has in the next what the memory has then.
-            x._doubts = (*x._doubts, Doubt(other, None, why, since + (id(other) in new)))
-            other._doubts = (*other._doubts, Doubt(x, None, why, since + 1))
+            x._doubts = (
+                *x._doubts,
+                Doubt(other, None, None, None, why, since + (id(other) in new)),
+            )
+            other._doubts = (*other._doubts, Doubt(x, None, None, None, why, since + 1))
 
 
 def note_use(x: Any) -> None:
@@ -132,13 +158,17 @@ def note_store(root: Any) -> None:
         If another one that may share its memory was used before in the same pass through a loop:
         the next pass would use it afterwards.
     """
-    for other, when, why, since in root._doubts:
-        if when is not None:
-            continue
-        if _used_in_pass(other, since):
-            raise CannotStage(why)
-        place = users_place()
-        spoil(other, f"{why} (The store is at {place[0]}:{place[1]}.)" if place else why)
+    for doubt in root._doubts:
+        if doubt.when is None:
+            lose(doubt, doubt.why)
+
+
+def lose(doubt: Doubt, why: str) -> None:
+    """Note that what an array holds is not known any more."""
+    if _used_in_pass(doubt.other, doubt.since):
+        raise CannotStage(why)
+    place = users_place()
+    spoil(doubt.other, f"{why} (The store is at {place[0]}:{place[1]}.)" if place else why)
 
 
 def _used_in_pass(x: Any, since: int) -> bool:

@@ -14,13 +14,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from adjoint.errors import EscapedValueError, TracingError
-from adjoint.ir.build import Builder, building, innermost, users_place
+from adjoint.ir.build import Builder, continuing, innermost, users_place
 from adjoint.ir.dims import Dim
-from adjoint.ir.graph import Value
+from adjoint.ir.graph import Value, values_in
 from adjoint.ir.types import AnyType, StackType, Type, of_value
 from adjoint.ops import control
 from adjoint.ops.creation import range_length
-from adjoint.ops.indexing import READ_ONLY, Path, getitem, index_add, is_basic, read, update
+from adjoint.ops.indexing import Path, getitem, index_add, is_basic, read
 from adjoint.ops.inference import infer
 from adjoint.ops.registry import Op, Traced
 from adjoint.ops.structural import project_result
@@ -72,6 +72,8 @@ class Staged(Traced):
     _integer: ClassVar[Callable[[Value], Any]]
     _as_integer: ClassVar[Callable[[Dim], Any]]
     _materialise: ClassVar[Callable[[Dim], Value]]
+    # From `adjoint.staged.stores`:
+    _store: ClassVar[Callable[..., None]]
 
     def __init__(self, value: Value, view: View | None = None, contiguous: bool = True) -> None:
         self._value = value
@@ -127,10 +129,10 @@ class Staged(Traced):
             inputs = (held, value_of(value))
             self._value = innermost().emit(control.entry_add, inputs, params, held.type)
             return
-        store(self, path, value, index_add)
+        self._store(path, value, index_add)
 
     def _overwrite(self, path: Path, value: Any) -> None:
-        store(self, path, value)
+        self._store(path, value)
 
     def _set(self, value: Value) -> None:
         """Make the root hold another value, which the innermost scope takes note of."""
@@ -244,13 +246,13 @@ def shape_of(value: Value) -> tuple[Any, ...]:
 
 
 def wrap_length(value: Value, axis: int) -> Any:
-    """Return the length of an axis as the program sees it: read once in each block."""
+    """Return the length of an axis as the program sees it: read once, where the array is made."""
     builder = innermost()
     key = ("length", value, axis)
     found = builder.find(key)
     if found is None:
-        type = of_value(0)
-        found = builder.emit(control.dim, (value,), {"axis": axis}, type)
+        builder = builder.home((value,))
+        found = builder.emit(control.dim, (value,), {"axis": axis}, of_value(0))
         found.bounds = (0, None)
         builder.known[key] = found
     return Staged._integer(found)
@@ -320,6 +322,10 @@ def emit(
         found = builder.find(key)
         if found is not None:
             return wrap(found)
+        if op.name in _TOTAL:  # as far out as it can stand: it may be the length of an array
+            builder = builder.home([v for v in inputs if v.op is not control.constant])
+            with continuing(builder):
+                inputs = tuple([_here(v) for v in inputs])
     place = users_place()
     types = infer(
         op,
@@ -327,7 +333,7 @@ def emit(
         given,
         evaluate=evaluate,
         require_equal=require_equal,
-        length=_length,
+        length=length_of_slice,
         quotient=_quotient,
     )
     value = builder.emit(op, inputs, given, types, (), place)
@@ -363,24 +369,42 @@ def _is_integer_arithmetic(inputs: tuple[Value, ...], params: dict[str, Any]) ->
     return True
 
 
-def _length(start: Any, stop: Any, step: Any, length: Any) -> Any:
-    """Return the length of a slice (of a range, without ``length``) as an operation."""
+_TOTAL = frozenset({"absolute", "add", "maximum", "minimum", "multiply", "negative", "subtract"})
+"""Integer arithmetic that cannot fail."""
+
+
+def _here(v: Value) -> Value:
+    return value_of(v.params["value"]) if v.op is control.constant else v
+
+
+def length_of_slice(start: Any, stop: Any, step: Any, length: Any) -> Any:
+    """Return the length of a slice (of a range, without ``length``) as an operation.
+
+    It stands as far out as it can, so that arrays of that length are of one type in all passes of a
+    loop, and around it. (A step may be zero, which is an error where it stands.)
+    """
     builder = innermost()
     key = ("slice_length", start, stop, step, length)
     found = builder.find(key)
-    if found is None and length is None:
-        inputs = (value_of(start), value_of(stop), value_of(step))
-        found = builder.emit(range_length, inputs, {}, of_value(0), (), users_place())
-        found.bounds = (0, None)
-        builder.known[key] = found
     if found is None:
-        n = value_of(length)
-        params = {"start": start, "stop": stop, "step": step}
-        type: Any = of_value(0)
-        found = builder.emit(control.slice_length, (n,), params, type, (), users_place())
-        found.bounds = (0, length)
-        builder.known[key] = found
+        if not isinstance(step, Dim):
+            builder = builder.home(values_in((start, stop, length)))
+        with continuing(builder):
+            found = builder.known[key] = _emit_length(start, stop, step, length)
     return Dim(0, ((found, 1),))
+
+
+def _emit_length(start: Any, stop: Any, step: Any, length: Any) -> Value:
+    builder, place = innermost(), users_place()
+    if length is None:
+        inputs = (value_of(start), value_of(stop), value_of(step))
+        found = builder.emit(range_length, inputs, {}, of_value(0), (), place)
+    else:
+        params = {"start": start, "stop": stop, "step": step}
+        inputs = (value_of(length),)
+        found = builder.emit(control.slice_length, inputs, params, of_value(0), (), place)
+    found.bounds = (0, length)
+    return found
 
 
 def _quotient(above: tuple[Any, ...], below: tuple[Any, ...]) -> Any:
@@ -476,94 +500,3 @@ def is_view_index(index: Any) -> bool:
     if isinstance(index, Value):
         return index.shape == () and index.dtype.kind in "iu"
     return isinstance(index, Dim) or is_basic(index)
-
-
-def store(x: Staged, path: Path, value: Any, op: Op = update) -> None:
-    """Overwrite the part of ``x`` at ``path`` with ``value``, or (``index_add``) add to it."""
-    root = root_of(x)
-    if x._view is not None:
-        if any(kind in READ_ONLY for kind, _ in x._view.path):
-            raise ValueError("assignment destination is read-only")
-        if op is update and isinstance(value, Staged) and value is x and not path:
-            return
-        path = x._view.path + param(path)
-    else:
-        path = param(path)
-    if op is update and _is_same_part(value, root, path):
-        return  # a[i] += v stores the view that it has just changed
-    type = root._value.type
-    if not isinstance(type, Type) or type.kind != "array":
-        raise TypeError(f"{type} object does not support item assignment")
-    base = current(root)
-    operand = value_of(value)
-    sharing.note_store(root)
-    if operand.dtype.kind == "c" and type.dtype.kind != "c":
-        raise TypeError("a complex value was stored into a real array; take its real part first")
-    builder = innermost()
-    params = {"path": path}
-    check_store(type, path, operand)
-    root._set(builder.emit(op, (base, operand), params, type, (), users_place()))
-    for other, when, _, _ in root._doubts:
-        if when is not None and other._moved is None and builder.sees(other._value):
-            _store_if(when, other, operand, params, op)
-
-
-def _store_if(when: Staged, x: Staged, operand: Value, params: dict[str, Any], op: Op) -> None:
-    """Store into what may be the array that was stored into: if it is."""
-    before = x._value
-    blocks = []
-    for stores in (True, False):
-        with building(innermost()) as builder:
-            value = before
-            if stores:
-                value = builder.emit(op, (before, operand), params, before.type, (), users_place())
-            builder.block.results = [value]
-        blocks.append(builder.block)
-    inputs, types = (value_of(when),), (before.type,)
-    chosen = innermost().emit(control.cond, inputs, {}, types, tuple(blocks), users_place())
-    x._set(value_of(wrap(chosen)[0]))
-
-
-def check_store(type: Type, path: Path, operand: Value) -> None:
-    """Check that ``operand`` can be broadcast to the part at ``path``."""
-    part = infer(read, (type,), {"path": path}, require_equal=require_equal, length=_length)
-    have = operand.shape
-    want = part.shape
-    extra = len(have) - len(want)
-    if extra > 0 and any(n != 1 for n in have[:extra]):
-        raise ValueError(
-            f"could not broadcast input array from shape {show(have)} into shape {show(want)}"
-        )
-    for n, m in zip(reversed(have), reversed(want), strict=False):
-        if n is None or m is None or n == m or (isinstance(n, int) and n == 1):
-            continue
-        if isinstance(n, int) and isinstance(m, int):
-            raise ValueError(
-                f"could not broadcast input array from shape {show(have)} into shape {show(want)}"
-            )
-        require_equal(n, m)
-
-
-def show(shape: tuple[Any, ...]) -> str:
-    """Return a shape as NumPy writes it."""
-    inner = ",".join("?" if n is None else str(n) for n in shape)
-    return f"({inner},)" if len(shape) == 1 else f"({inner})"
-
-
-def _is_same_part(value: Any, root: Staged, path: Path) -> bool:
-    if not isinstance(value, Staged) or value._view is None or value._view.base is not root:
-        return False
-    mine = value._view.path
-    return len(mine) == len(path) and all(
-        a is b or (a[0] == b[0] and _same(a[1], b[1])) for a, b in zip(mine, path, strict=True)
-    )
-
-
-def _same(a: Any, b: Any) -> bool:
-    if isinstance(a, tuple) and isinstance(b, tuple):
-        return len(a) == len(b) and all(map(_same, a, b))
-    if isinstance(a, slice) and isinstance(b, slice):
-        return _same((a.start, a.stop, a.step), (b.start, b.stop, b.step))
-    if isinstance(a, Value) or isinstance(b, Value):
-        return a is b
-    return type(a) is type(b) and a == b

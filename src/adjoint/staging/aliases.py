@@ -14,9 +14,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from adjoint.ir.build import Builder, innermost
-from adjoint.ir.graph import Value
+from adjoint.ir.graph import Value, values_in
 from adjoint.ir.types import Type, python_type
-from adjoint.staged.sharing import link, may_share, same
+from adjoint.ops.indexing import Path
+from adjoint.staged.sharing import link, located, may_share, same
+from adjoint.staged.stores import same_path
 from adjoint.staged.values import Staged, root_of, value_of, wrap
 from adjoint.staging.truth import and_values, not_value, or_values
 
@@ -40,6 +42,8 @@ class Aliases:
         The arrays around the loop that each may be, by id.
     pairs : dict
         The pairs of slots that may be the same array.
+    parts : dict
+        Key → which part of the array around the loop it may be.
     vague : set of Key
         Those of which no truth value tells whether they are.
     flags : dict
@@ -49,12 +53,14 @@ class Aliases:
     def __init__(self, loop: str) -> None:
         self.outer: dict[Slot, dict[int, Staged]] = {}
         self.pairs: dict[Key, None] = {}
+        self.parts: dict[Key, Path] = {}
         self.vague: set[Key] = set()
         self.flags: dict[Key, Any] = {}
         self.late_flags: dict[Key, Any] = {}
         self.params: dict[int, Slot] = {}
         self.before: dict[Slot, Staged | None] = {}
         self.after: dict[Slot, Staged] = {}
+        self.is_around: Callable[[Any], bool] = _is_there
         self.why = (
             f"a part of an array is bound to another name, or a name to a part of another array, "
             f"in {loop}, and one of the arrays that it may be is stored into: which one, depends "
@@ -88,18 +94,18 @@ class Aliases:
                     self.vague.update((slot, other) for other in mine)
         for one, other in itertools.combinations(arrays, 2):
             x, y = self.before[one], self.before[other]
-            if x is not None and y is not None and same(x, y) is not False:
+            if x is not None and y is not None and _of_pair(x, y, _is_there) is not False:
                 self.pairs[one, other] = None
+        self._note_vague(arrays, self._same_before)
         keys = self._keys(arrays)
-        self._note_vague(keys, self._same_before)
         self.flags = {key: wrap(builder.parameter(BOOL)) for key in keys if key not in self.vague}
         self._link(keys, inside, self.flags, since)
 
-    def leave(self, after: dict[Slot, Staged], is_around: Callable[[Staged], bool]) -> bool:
+    def leave(self, after: dict[Slot, Staged], is_around: Callable[[Any], bool]) -> bool:
         """End a pass; tell whether what is known of the carried arrays is more than before it."""
         carried = self.before
         known = self._known(carried)
-        self.after = after
+        self.after, self.is_around = after, is_around
         roots = {slot: self._candidates_of(x) for slot, x in after.items()}
         size = -1
         while size != self._known(after):
@@ -113,10 +119,11 @@ class Aliases:
                     elif is_around(root):
                         mine[id(root)] = root
             for one, other in itertools.combinations(roots, 2):
-                key = (other, one) if (other, one) in self.pairs else (one, other)
-                if any(self._may_be_same(x, y) for x in roots[one] for y in roots[other]):
-                    self.pairs[key] = None
-        self._note_vague(self._keys(after), self._same_after)
+                candidates = itertools.product(roots[one], roots[other])
+                same_after = _of_pair(after[one], after[other], is_around)
+                if same_after is not False and any(self._may_be_same(x, y) for x, y in candidates):
+                    self._pair(one, other)
+        self._note_vague(after, self._same_after)
         return self._known(carried) > known
 
     def _candidates_of(self, x: Staged) -> list[Staged]:
@@ -143,20 +150,45 @@ class Aliases:
         keys: list[Key] = [(slot, k) for slot in among for k in self.outer.get(slot, ())]
         return keys + [key for key in self.pairs if key[0] in among and key[1] in among]
 
-    def _note_vague(self, keys: list[Key], tell: Callable[[Key], Any]) -> None:
-        self.vague.update(key for key in keys if tell(key) is None)
+    def _note_vague(self, slots: Iterable[Slot], tell: Callable[[Key], Any]) -> None:
+        slots = list(slots)
+        self.vague.update(key for key in self._keys(slots) if tell(key) is None)
+        for one, other in itertools.combinations(slots, 2):
+            shared = self.outer.get(one, {}).keys() & self.outer.get(other, {}).keys()
+            if any((slot, k) in self.vague for k in shared for slot in (one, other)):
+                self.vague.add(self._pair(one, other))
+
+    def _pair(self, one: Slot, other: Slot) -> Key:
+        """Return the key of two slots, which then may be the same array."""
+        key = (other, one) if (other, one) in self.pairs else (one, other)
+        self.pairs[key] = None
+        return key
 
     def _other(self, key: Key, held: dict[Slot, Any]) -> Any:
         slot, other = key
         return self.outer[slot][other] if type(other) is int else held.get(other)
 
     def _same_before(self, key: Key) -> Any:
-        x, y = self.before[key[0]], self._other(key, self.before)
-        return x is not None and y is not None and same(x, y)
+        return self._same(key, self.before, _is_there)
 
     def _same_after(self, key: Key) -> Any:
-        x, y = self.after.get(key[0]), self._other(key, self.after)
-        return x is not None and y is not None and same(x, y)
+        return self._same(key, self.after, self.is_around)
+
+    def _same(
+        self, key: Key, held: dict[Slot, Any], is_around: Callable[[Staged | Value], bool]
+    ) -> Any:
+        """Tell whether the two are the same; None: nobody knows."""
+        x, y = held.get(key[0]), self._other(key, held)
+        if x is None or y is None:
+            return False
+        if type(key[1]) is not int:
+            return _of_pair(x, y, is_around)
+        when, part = located(x, y)
+        if when is False or when is None:
+            return when
+        if not same_path(self.parts.setdefault(key, part), part):
+            return None
+        return when if all(map(is_around, values_in(part))) else None
 
     # -- the operation -----------------------------------------------------------------------------
 
@@ -216,7 +248,7 @@ class Aliases:
             if key in self.vague or key not in flags:
                 vague.append((x, y))
             else:
-                link(x, y, flags[key])
+                link(x, y, flags[key], self.parts.get(key) or None)
         may_share(vague, self.why, since)
 
 
@@ -224,6 +256,23 @@ def _candidates(x: Staged) -> list[Staged]:
     """Return what an array may be, of what is there."""
     root, sees = root_of(x), innermost().sees
     return [root, *[d.other for d in root._doubts if sees(d.other._value)]]
+
+
+def _is_there(x: Staged | Value) -> bool:
+    """Tell whether an array or a value is of this block, or from around it."""
+    return innermost().sees(x._value if isinstance(x, Staged) else x)
+
+
+def _of_pair(x: Staged, y: Staged, is_around: Callable[[Any], bool]) -> Any:
+    """Tell whether two arrays of a loop are the same; None: nobody knows.
+
+    If one is a part of an array around the loop, it is known of the other whether it is: no more is
+    needed.
+    """
+    when = same(x, y)
+    if when is None and (is_around(root_of(x)) or is_around(root_of(y))):
+        return False
+    return when
 
 
 def _dtype(x: Staged) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import functools
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -20,13 +21,15 @@ from adjoint.staged.values import param
 from adjoint.staging import hooks as meanings
 from adjoint.staging.branches import Branch
 from adjoint.staging.items import enumerate_, range_, reversed_, zip_
-from adjoint.staging.outside import entry_of, is_outside
+from adjoint.staging.outside import CONTAINERS, entry_of, is_outside
+from adjoint.staging.rebinding import note_cells
 from adjoint.staging.recursion import resolve_call
 from adjoint.staging.session import session
 
 __all__ = ["install"]
 
 INT = python_type(int)
+_CONTAINERS = CONTAINERS | {set}
 
 
 # -- effects ---------------------------------------------------------------------------------------
@@ -50,6 +53,29 @@ def effect(call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, An
 def print_(*args: Any, **kwargs: Any) -> None:
     """``print``: at each call of the staged function."""
     effect(builtins.print, args, kwargs)
+
+
+# -- attributes ------------------------------------------------------------------------------------
+
+
+def getattr_(owner: Any, name: str, *default: Any) -> Any:
+    """``getattr``."""
+    try:
+        return meanings.attribute(owner, name)
+    except AttributeError:
+        if not default:
+            raise
+        return default[0]
+
+
+def setattr_(owner: Any, name: str, value: Any) -> None:
+    """``setattr``."""
+    builtins.setattr(meanings.fields(owner), name, value)
+
+
+def vars_(*owner: Any) -> Any:
+    """``vars``: of an object, or of the function that calls it."""
+    return meanings.attribute(owner[0], "__dict__") if owner else sys._getframe(1).f_locals
 
 
 # -- lists, dictionaries, sets ---------------------------------------------------------------------
@@ -132,9 +158,9 @@ def resolve_builtin(fn: Any) -> Any:
     """Return what a builtin method that staging must know of reaches; None for any other."""
     owner = fn.__self__
     kind = type(owner)
-    if kind in (list, dict, set) and fn.__name__ in _CHANGING:
+    if kind in _CONTAINERS and fn.__name__ in _CHANGING:
         return _changing(fn)
-    if kind is dict and fn.__name__ in _READING and is_outside(owner):
+    if issubclass(kind, dict) and fn.__name__ in _READING and is_outside(owner):
         return functools.partial(_READING[fn.__name__], owner)
     return None
 
@@ -161,6 +187,10 @@ def install() -> None:
         (enumerate, enumerate_),
         (reversed, reversed_),
         (print, print_),
+        (getattr, getattr_),
+        (setattr, setattr_),
+        (vars, vars_),
     ):
         hooks.register(fn, implementation, STAGED)
     staged.methods = resolve_builtin
+    STAGED.shared.append(note_cells)

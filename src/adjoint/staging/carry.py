@@ -14,6 +14,7 @@ from typing import Any
 from adjoint import tree
 from adjoint.ir.build import Builder
 from adjoint.ir.dims import Dim
+from adjoint.ir.edit import exported
 from adjoint.ir.graph import Value
 from adjoint.ir.types import Type
 from adjoint.staged.scopes import ABSENT, Cell, Location, changes, write
@@ -158,14 +159,15 @@ class Carry:
                 after = UNBOUND if after is ABSENT else after
             self.after[key] = after
         for key, place in self.places.items():
-            if self._compare(key, place, self.after[key]):
+            if self._compare(key, place, self.after[key], builder):
                 again = True
         if again:
             return True
         outer = {id(location.root) for location, _ in cells}
         # What an array may share is to be known from the beginning of a pass.
         return self.aliases.leave(
-            self._arrays(self.after, self.late), lambda x: id(x) in outer or around.sees(x._value)
+            self._arrays(self.after, self.late),
+            lambda x: id(x) in outer or around.sees(x._value if isinstance(x, Staged) else x),
         )
 
     def _settle(self, new: list[Location]) -> bool:
@@ -186,17 +188,17 @@ class Carry:
                 continue
             self.places[location.key] = Place(None, location)
             self.bound[location.key] = self.before[location.key]
-        for kind, key in alone.items():
-            if kind in self.own:
-                del self.places[key]
-                self.plans.pop(key, None)
-        return bool(new)
+        gone = [key for kind, key in alone.items() if kind in self.own]
+        for key in gone:
+            del self.places[key]
+            self.plans.pop(key, None)
+        return bool(new or gone)
 
     def _untouched(self, key: Any, location: Location) -> bool:
         now = location.get()
         return (UNBOUND if now is ABSENT else now) is self.bound[key]
 
-    def _compare(self, key: Any, place: Place, after: Any) -> bool:
+    def _compare(self, key: Any, place: Place, after: Any, builder: Builder) -> bool:
         before, bound = self.before[key], self.bound[key]
         if after is bound:
             return False
@@ -226,11 +228,17 @@ class Carry:
                     f"{place.describe()} changes from {_describe(was)} to {_describe(leaf)} in "
                     f"{self.loop}, and only numbers and arrays can be carried"
                 )
-            wider = join(type or type_of_leaf(was), type_of_leaf(leaf))
+            now = exported(type_of_leaf(leaf), builder)
+            wider = join(type or type_of_leaf(was), now)
             if wider is None:
                 raise CannotStage(
                     f"{place.describe()} is {_describe(was)} before {self.loop} and "
                     f"{_describe(leaf)} after a pass through it: no type holds both"
+                )
+            if not getattr(was, "shape", ()) and isinstance(wider, Type) and None in wider.shape:
+                raise CannotStage(
+                    f"{place.describe()} is {_describe(was)} before {self.loop} and an array after "
+                    "a pass through it, of a length that only that pass knows"
                 )
             if type is None or wider != type:
                 types[k] = wider

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -22,10 +22,23 @@ from adjoint.places import is_users
 from adjoint.staged.integers import compare as compare_numbers
 from adjoint.staged.scopes import Entry, Field, note
 from adjoint.staged.values import Staged, emit
-from adjoint.staging.branches import Conflict, and_, if_, not_, or_, test
+from adjoint.staging import outside
+from adjoint.staging.branches import and_, if_, not_, or_, test
 from adjoint.staging.items import Items, as_items
 from adjoint.staging.loops import ForLoop, WhileLoop
-from adjoint.staging.outside import captured, entry_of, is_assigned, note_assigned, outer, seen
+from adjoint.staging.merging import Conflict
+from adjoint.staging.outside import (
+    CONTAINERS,
+    captured,
+    entry_of,
+    is_assigned,
+    is_made,
+    manage_entry,
+    manage_field,
+    note_assigned,
+    seen,
+)  # fmt: skip
+from adjoint.staging.recursion import resolve_call
 from adjoint.staging.session import session
 from adjoint.staging.state import UNBOUND, CannotStage, Pending
 from adjoint.staging.truth import and_values, is_abstract, truth
@@ -63,6 +76,13 @@ def use(name: str, value: Any) -> Any:
     return value
 
 
+def outer(name: str, value: Any, read: Callable[[], Any]) -> Any:
+    """Return what a global or a variable of an enclosing function stands for."""
+    if isinstance(value, (Pending, Conflict)):
+        return use(name, value)
+    return outside.outer(name, value, read)
+
+
 # -- comparisons -----------------------------------------------------------------------------------
 
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
@@ -82,11 +102,10 @@ def compare(a: Any, symbol: str, b: Any) -> Any:
     if symbol == "not in":
         return not_(contains(b, a))
     if isinstance(a, Dim) or isinstance(b, Dim):
-        if isinstance(a, (Dim, int, float)) and isinstance(b, (Dim, int, float)):
-            return compare_numbers(symbol, a, b)
         other = b if isinstance(a, Dim) else a
-        numeric = isinstance(other, Traced | np.ndarray | np.generic)
-        if not numeric and symbol in ("==", "!="):
+        if isinstance(other, Dim | int | float | complex | Traced | np.ndarray | np.generic):
+            return compare_numbers(symbol, a, b)
+        if symbol in ("==", "!="):
             return symbol == "!="  # of another kind: text, None
     elif type(a) is tuple and type(b) is tuple and symbol in ("==", "!=") and _any_traced(*a, *b):
         same = _same_tuples(a, b)
@@ -156,7 +175,8 @@ def attribute(owner: Any, name: str) -> Any:
     value = staged.attribute(owner, name)
     if isinstance(value, Pending):
         return use(name, value)
-    if isinstance(value, (Traced, type)) or callable(value) or is_assigned(owner, name):
+    mine = is_made(owner) or is_assigned(owner, name)
+    if mine or isinstance(value, (Traced, type)) or callable(value):
         return value
     what = f"the attribute {name!r} of a {type(owner).__name__}"
     return captured((id(owner), name), value, lambda: getattr(owner, name), what)
@@ -181,16 +201,19 @@ class _Fields:
     def __setattr__(self, name: str, value: Any) -> None:
         owner = object.__getattribute__(self, "_owner")
         kind = getattr(type(owner), name, None)
-        if (
-            hasattr(type(owner), "__setattr__")
-            and type(owner).__setattr__ is not object.__setattr__
-        ):
-            setattr(owner, name, value)  # its own way: a frozen dataclass refuses
+        if isinstance(kind, property) and kind.fset is not None:
+            resolve_call(kind.fset)(owner, value)
             return
         if hasattr(kind, "__set__") and not _is_slot(kind):
             setattr(owner, name, value)
             return
-        note(Field(owner, name))
+        own = type(type(owner).__setattr__) is FunctionType
+        if not own or not hasattr(type(owner), "__getattr__"):
+            manage_field(owner, name)
+            note(Field(owner, name))
+        if own:
+            setattr(owner, name, value)  # a frozen dataclass refuses
+            return
         note_assigned(owner, name)
         setattr(owner, name, value)
 
@@ -218,7 +241,13 @@ def item(container: Any, index: Any) -> Any:
         if _has_traced(index):
             return captured_array(container)[index]
         return container[index]
-    if kind is dict or kind is list:
+    if kind in CONTAINERS:
+        if isinstance(index, Dim):
+            number: Any = index
+            index = operator.index(number)  # which entry it is, decides what the program is
+        if hasattr(kind, "__missing__") and index not in container:
+            note(Entry(container, index))  # a default may be put there
+            note_assigned(container, index)
         value = container[index] if type(index) is slice else entry_of(container, index)
         return use(repr(index), value) if isinstance(value, Pending) else value
     if kind is tuple and type(index) is int:
@@ -256,6 +285,7 @@ class _Entries:
                 "run time only, or at a slice; use an array, or a constant index",
                 index,
             )
+        manage_entry(self.container, index)
         note(Entry(self.container, index))
         note_assigned(self.container, index)
 
@@ -282,9 +312,7 @@ def target(container: Any) -> Any:
         if container.dtype.kind in "biufc":
             return captured_array(container)
         return container
-    if kind is list or kind is dict:
-        return _Entries(container)
-    return container
+    return _Entries(container) if kind in CONTAINERS else container
 
 
 # -- the rest --------------------------------------------------------------------------------------

@@ -7,21 +7,30 @@ later call, the function is staged anew.
 
 from __future__ import annotations
 
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable
 from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
+from adjoint.ir.build import continuing
 from adjoint.ir.types import Type, of_value
 from adjoint.ops.registry import Traced
+from adjoint.staged.scopes import Entry, Field, Location, note
 from adjoint.staged.values import wrap
 from adjoint.staging.session import Capture, session
 
-__all__ = ["captured", "entry_of", "is_assigned", "note_assigned", "note_outside", "outer", "seen"]
+__all__ = [
+    "CONTAINERS", "captured", "entry_of", "is_assigned", "is_made", "manage_entry", "manage_field",
+    "note_assigned", "note_made", "note_outside", "outer", "seen",
+]  # fmt: skip
 
 _GUARDED = (bool, int, str, type(None))
-_CONTAINERS = (list, dict, set, tuple)
+CONTAINERS = frozenset({list, dict, OrderedDict, defaultdict, Counter})
+"""Types whose entries staging sees to."""
+
+_NOTED = CONTAINERS | {set, tuple}
 
 
 def outer(name: str, value: Any, read: Callable[[], Any]) -> Any:
@@ -31,6 +40,8 @@ def outer(name: str, value: Any, read: Callable[[], Any]) -> Any:
         return value
     closure = getattr(read, "__closure__", None)
     where = id(closure[0]) if closure else id(read.__globals__)
+    if closure and where not in session().cells:
+        return value  # a variable of a function that is being staged
     if (where, name) in session().managed:
         return value  # assigned to here: it is what it is
     return captured((where, name), value, read, f"the variable {name!r}")
@@ -42,7 +53,7 @@ def captured(key: Any, value: Any, read: Callable[[], Any], what: str) -> Any:
     current = session()
     if isinstance(value, Traced):
         return value
-    if kind in _CONTAINERS:
+    if kind in _NOTED:
         note_outside(value)
         return value
     if kind in _GUARDED:
@@ -75,7 +86,7 @@ def entry_of(container: Any, index: Any) -> Any:
     inside = id(container) not in session().outside or is_assigned(container, index)
     if inside or isinstance(value, Traced):
         return value
-    if kind in _CONTAINERS or kind is tuple:
+    if kind in _NOTED:
         note_outside(value)
         return value
     if kind in (np.ndarray, float, complex) or isinstance(value, np.generic):
@@ -102,10 +113,43 @@ def is_outside(container: Any) -> bool:
     return id(container) in session().outside
 
 
+def note_made(instance: Any) -> None:
+    """Remember that the program has made an object itself: nothing of it is read anew."""
+    session().made[id(instance)] = instance
+
+
+def is_made(owner: Any) -> bool:
+    """Tell whether the program has made an object itself."""
+    return id(owner) in session().made
+
+
 def note_assigned(owner: Any, name: Any) -> None:
     """Remember that the program has assigned to an attribute or entry: it is not read anew."""
     current = session()
     current.assigned[(id(owner), name)] = owner
+
+
+def manage_field(owner: Any, name: str) -> None:
+    """Note an assignment to an attribute, which from now on holds what it holds at each call."""
+    if not is_made(owner) and not is_assigned(owner, name):
+        what = f"the attribute {name!r} of a {type(owner).__name__}"
+        _manage(Field(owner, name), owner, name, lambda: getattr(owner, name), what)
+
+
+def manage_entry(container: Any, index: Any) -> None:
+    """Note an assignment to an entry, which from now on holds what it holds at each call."""
+    if is_outside(container) and not is_assigned(container, index):
+        what = f"the entry {index!r} of a {type(container).__name__}"
+        _manage(Entry(container, index), container, index, lambda: container[index], what)
+
+
+def _manage(location: Location, owner: Any, name: Any, read: Callable[[], Any], what: str) -> None:
+    value = location.get()
+    if isinstance(value, Traced) or not isinstance(value, (float, complex, np.ndarray, np.generic)):
+        return
+    with continuing(session().builder):
+        note(location)  # what is there is put back when staging ends
+        location.set(captured((id(owner), name), value, read, what))
 
 
 def is_assigned(owner: Any, name: Any) -> bool:

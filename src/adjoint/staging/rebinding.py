@@ -16,7 +16,7 @@ from adjoint.errors import TracingError
 from adjoint.ir.build import continuing
 from adjoint.staged.scopes import ABSENT, Entry, note
 from adjoint.staging.outside import captured
-from adjoint.staging.session import session
+from adjoint.staging.session import session, staging_session
 
 __all__ = ["note_cells", "watch"]
 
@@ -35,7 +35,10 @@ def _rebound(code: CodeType) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def note_cells(fn: Any) -> None:
     """Remember the variables of outer functions that a function from outside refers to."""
-    cells = session().cells
+    current = staging_session()
+    if current is None:
+        return
+    cells = current.cells
     todo = [fn]
     while todo:
         function = todo.pop()

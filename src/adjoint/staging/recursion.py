@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from types import FunctionType, MethodType
+from types import FunctionType, MethodType, SimpleNamespace
 from typing import Any
 
 from adjoint import tree
@@ -26,6 +26,7 @@ from adjoint.staged.failures import CannotStage
 from adjoint.staged.scopes import Cell, changes, rollback
 from adjoint.staged.values import value_of, wrap
 from adjoint.staging.draws import GENERATORS, drawn_by
+from adjoint.staging.outside import note_made
 from adjoint.staging.rebinding import watch
 from adjoint.staging.session import session
 from adjoint.staging.state import Pending, convert, is_numeric, join, type_of_leaf
@@ -69,10 +70,19 @@ def resolve_call(fn: Any) -> Any:
     if type(fn) is MethodType and type(fn.__self__) in GENERATORS:
         return drawn_by(fn)
     found = resolve_staged(fn)
+    if isinstance(fn, type) and (fn.__new__ is object.__new__ or fn is SimpleNamespace):
+        return functools.partial(_made, fn, found)
     inner = found.__func__ if type(found) is MethodType else found
     if type(inner) is FunctionType and is_rewritten(inner.__code__, STAGED.hooks):
         return functools.partial(_called, found)
     return found
+
+
+def _made(kind: type, make: Any, /, *args: Any, **kwargs: Any) -> Any:
+    instance = make(*args, **kwargs)
+    if type(instance) is kind:
+        note_made(instance)
+    return instance
 
 
 def _called(function: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -280,13 +290,13 @@ def _finish(recurring: Recurring, builder: Builder) -> Any:
     """Make what the function reads from around it parameters, and record the outermost call."""
     block = builder.block
     function = recurring.function
-    constants = [v for v in free_values(block) if v.op is control.constant]
+    constants = [v for v in free_values(block, lengths=True) if v.op is control.constant]
     for value in constants:
         own = Value(control.constant, (), value.params, value.type)
         own.bounds = value.bounds
         block.nodes.insert(0, own)
         substitute(block, value, own)
-    captured = free_values(block)
+    captured = free_values(block, lengths=True)
     extra = []
     for value in captured:
         param = builder.parameter(_anywhere(value.type))

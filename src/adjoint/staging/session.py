@@ -69,6 +69,7 @@ class Session:
     signs: list[tuple[Dim, str]] = field(default_factory=list)
     outside: dict[int, Any] = field(default_factory=dict)
     assigned: dict[Any, Any] = field(default_factory=dict)
+    made: dict[int, Any] = field(default_factory=dict)
 
     def assume(self, x: Dim, now: int) -> str:
         """Take for granted, under a guard, the sign of an expression of the arguments' lengths."""

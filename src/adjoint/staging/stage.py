@@ -17,7 +17,7 @@ from adjoint.ir.types import Type, of_value, python_type
 from adjoint.staged.integers import Integer
 from adjoint.staged.scopes import Cell, Location, changes, rollback
 from adjoint.staged.values import Staged, value_of, wrap
-from adjoint.staging.branches import Conflict
+from adjoint.staging.merging import Conflict
 from adjoint.staging.outside import note_outside
 from adjoint.staging.rebinding import note_cells
 from adjoint.staging.session import Capture, Session, starting
@@ -347,9 +347,8 @@ def written(location: Location, now: Any, results: list[Value]) -> tuple[Locatio
 
 def _writes(builder: Any, results: list[Value]) -> list[tuple[Location, Any, list[Any]]]:
     """Return what is assigned to outside of the function."""
-    found = [change for change in changes(builder) if not isinstance(change[0], Cell)]
-    seen = visible([location for location, _, _ in found], builder)
-    return [written(location, now, results) for location, _, now in found if location in seen]
+    seen = visible([x for x, _, _ in changes(builder) if not isinstance(x, Cell)], builder)
+    return [written(place, now, results) for place, _, now in changes(builder) if place in seen]
 
 
 def needs_fixed(error: CannotStage, parameters: Sequence[Value]) -> set[int]:

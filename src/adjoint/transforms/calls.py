@@ -107,7 +107,9 @@ def replay_call(replay: Replay, node: Value) -> None:
             like = wrap(new)[k]
             cts.append(as_cotangent(parts[k], value_of(like)))
         derived = pulled(function, active)
-        types = tuple(cotangent_type(replay.value(node.inputs[k]).type) for k in active)
+        # As the function knows them: lengths that only this call knows are not those of all.
+        parameters: list[Value] = function.block.parameters
+        types = tuple(cotangent_type(parameters[k].type) for k in active)
         inputs = (*new.inputs, *cts)
         value = innermost().emit(control.call, inputs, {"function": derived}, types)
         for k, ct in zip(active, wrap(value), strict=True):

@@ -20,8 +20,9 @@ from adjoint.ir.edit import Copier
 from adjoint.ir.graph import Value, free_values, operands, values_in
 from adjoint.ir.types import StackType, Type
 from adjoint.ops.control import EFFECTS
-from adjoint.ops.structural import broadcast_to, cast
-from adjoint.staged.values import emit, value_of, wrap
+from adjoint.ops.indexing import getitem
+from adjoint.ops.structural import broadcast_to, cast, reshape
+from adjoint.staged.values import emit, shape_of, value_of, wrap
 from adjoint.transforms.residuals import choose
 from adjoint.transforms.stacks import cotangent_type, zero_cotangent
 
@@ -40,9 +41,26 @@ def as_cotangent(ct: Any, like: Value) -> Value:
     if want.kind == "array" and not isinstance(ct, np.ndarray):
         ct = broadcast_to(ct, shape=())
     value = value_of(ct)
-    if isinstance(value.type, Type) and value.type.kind == "python":
+    if value.type.kind == "python":
         value = value_of(emit(cast, (wrap(value),), {"dtype": want.dtype}))
-    return value
+    elif value.type.kind == "array" and want.kind == "scalar":
+        value = value_of(emit(getitem, (wrap(value),), {"index": ()}))  # as np.where gives
+    return _in_shape(value, want.shape)
+
+
+def _in_shape(value: Value, want: tuple[Any, ...]) -> Value:
+    """Return a value with the lengths that are declared of it.
+
+    Two expressions of a length may be known to be equal at run time only. Where the values of one
+    are not kept for the reverse sweep, it is an unknown length there, and none of that type.
+    """
+    have = value.shape
+    if have == want or all(
+        m is None or n == m or type(n) is int for n, m in zip(have, want, strict=True)
+    ):
+        return value
+    lengths = zip(shape_of(value), want, strict=True)
+    return value_of(reshape(wrap(value), shape=tuple([n if m is None else m for n, m in lengths])))
 
 
 @dataclass
@@ -81,12 +99,12 @@ class Joint:
                 chosen.append(node)
                 live.update(operands(node))
                 live.update(values_in(node.type))
-                live.update(free_values(*node.blocks))
+                live.update(free_values(*node.blocks, lengths=True))
         _record(copier, reversed(chosen))
 
     def copy_reverse(self, copier: Copier) -> list[Value]:
         """Record what is computed again, and the reverse part; return its outcome."""
-        lost = set(self.primal) | set(self.block.parameters)
+        lost = {*self.primal, *self.reverse, *self.block.parameters}
         copier = _Reverse(copier.table, lost)
         _record(copier, self.redo)
         _record(copier, self.reverse)
@@ -156,7 +174,7 @@ def part(
     primal: list[Value] = []
     reverse: list[Value] = []
     for node in block.nodes:
-        mine = [*operands(node), *free_values(*node.blocks)]  # type: ignore[arg-type,attr-defined]
+        mine = [*operands(node), *free_values(*node.blocks)]
         if any(v in tainted for v in mine):
             tainted.add(node)
             reverse.append(node)

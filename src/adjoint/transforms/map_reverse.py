@@ -16,7 +16,7 @@ from adjoint.ir import Block, Node
 from adjoint.ir.build import Builder, building, innermost
 from adjoint.ir.dims import Dim
 from adjoint.ir.edit import Copier, exported
-from adjoint.ir.graph import Value, free_values, operands
+from adjoint.ir.graph import Value, free_values, operands, values_in
 from adjoint.ir.types import AnyType, Type, python_type
 from adjoint.ops import control
 from adjoint.ops import elementwise as ew
@@ -231,7 +231,8 @@ def _happens_once(node: Value) -> bool:
 
 
 def _used_by(node: Value) -> list[Value]:
-    return [*operands(node), *free_values(*node.blocks)]
+    lengths = values_in(node.type)
+    return [*operands(node), *lengths, *free_values(*node.blocks, lengths=True)]
 
 
 def _is_fixed(type: Any) -> bool:

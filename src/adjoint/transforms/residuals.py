@@ -77,7 +77,7 @@ _TRANSCENDENTAL = 12
 _GROUPS = {
     _VIEW: """
         broadcast_to diagonal dim entry getitem imag permute project python_number range_length read
-        real recompute reshape slice_length stop_gradient""",
+        real recompute reshape slice_length stop_gradient unless""",
     _ARITHMETIC: """
         absolute add bitwise_and bitwise_or bitwise_xor cast ceil concatenate conjugate copy
         copysign degrees diff equal extended_subtract eye floor fmax fmin fsum full greater

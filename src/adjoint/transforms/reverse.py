@@ -152,6 +152,8 @@ def _add(bars: Bars, owned: set[Node], operand: Node, g: Any, node: Node) -> Non
     if shape != operand.shape:
         if node.op is not None and node.op.rule.broadcasts:
             g = unbroadcast(g, operand.shape)
+        elif _may_match(shape, operand.shape):
+            g = reshape(g, shape=operand.shape)
         elif not matches(shape, operand.shape):
             name = node.op.name if node.op is not None else "parameter"
             raise RuleError(
@@ -171,6 +173,15 @@ def _add(bars: Bars, owned: set[Node], operand: Node, g: Any, node: Node) -> Non
         bars[operand] = held + g
         # The sum of 0-d arrays is a scalar, which cannot be changed in place.
         (owned.add if operand.shape else owned.discard)(operand)
+
+
+def _may_match(have: tuple[Any, ...], want: tuple[Any, ...]) -> bool:
+    """Tell whether two shapes may be equal, and it shows only when a staged program runs."""
+    return (
+        len(have) == len(want)
+        and not matches(have, want)
+        and all(n == m or type(n) is not int or type(m) is not int for n, m in zip(have, want))
+    )
 
 
 def _add_part(bars: Bars, owned: set[Node], operand: Node, path: Path, value: Any) -> None:

@@ -32,7 +32,7 @@ def _length(call: Call) -> Any:
     return _INT
 
 
-@rule("push", "checked", "entry_add", "add_stacks", "recompute")
+@rule("push", "checked", "unless", "entry_add", "add_stacks", "recompute")
 def _first(call: Call) -> Any:
     return call.operands[0]
 

@@ -22,7 +22,7 @@ Key: TypeAlias = Any
 """A value, or a pair of a control operation and the number of a result."""
 
 
-_FIRST_ONLY = frozenset({control.checked, control.recompute})
+_FIRST_ONLY = frozenset({control.checked, control.unless, control.recompute})
 """Operations whose result is their first operand."""
 
 

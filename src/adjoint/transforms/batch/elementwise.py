@@ -62,6 +62,13 @@ def _everywhere(o: Operation, k: int) -> Value:
     return record(function_op(np.all), (), {"args": (o.inputs[k],), "kwargs": {}})
 
 
+def _anywhere(o: Operation, k: int) -> Value:
+    """Return a condition as it holds for any example."""
+    if not o.on[k]:
+        return o.inputs[k]
+    return record(function_op(np.any), (), {"args": (o.inputs[k],), "kwargs": {}})
+
+
 @rule("check")
 def _check(o: Operation) -> Value:
     return _same_for_all(o, (_everywhere(o, 0),))
@@ -70,6 +77,12 @@ def _check(o: Operation) -> Value:
 @rule("checked")
 def _checked(o: Operation) -> Value:
     inputs = (o.inputs[0], _everywhere(o, 1))
+    return o.emit(o.node.op, inputs, o.params) if o.on[0] else _same_for_all(o, inputs)
+
+
+@rule("unless", varying=True)
+def _unless(o: Operation) -> Value:
+    inputs = (o.inputs[0], _anywhere(o, 1))
     return o.emit(o.node.op, inputs, o.params) if o.on[0] else _same_for_all(o, inputs)
 
 

@@ -72,7 +72,7 @@ def is_total(node: Value, integers: Integers) -> bool:
     if op in _QUOTIENTS:
         return _may_divide(node, integers) and _shapes_fit(node)
     if op is ew.power:
-        return node.dtype.kind in "fc" and not _is_python(node) and _shapes_fit(node)
+        return node.dtype.kind in "fc" and _shapes_fit(node)
     elementwise = isinstance(op.fn, np.ufunc) and op.fn.signature is None
     return (elementwise or op in _SHAPES_ALONE) and _shapes_fit(node)
 
