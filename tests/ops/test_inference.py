@@ -27,8 +27,8 @@ ELSEWHERE = {
     **dict.fromkeys(("full", "iota", "eye", "range_length"), "test_creation_types"),
     **dict.fromkeys(
         ("room_for", "begin_stretch", "divide_stretch", "begin_sweep", "continue_sweep",
-         "stretches", "recompute", "add_stacks", "external", "checked", "unless", "spectral_product",
-         "sum_to"),
+         "stretches", "recompute", "add_stacks", "external", "checked", "unless",
+         "spectral_product", "sum_to"),
         "of staged graphs alone: tests of staging",
     ),
     **dict.fromkeys(
