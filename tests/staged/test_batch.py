@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -15,37 +14,20 @@ import pytest
 import adjoint as ad
 from adjoint.errors import InputError, TracingError
 from adjoint.ir.graph import walk
-from adjoint.ir.verify import verify
 from adjoint.ops.registry import OPS
 from adjoint.transforms.batch import rule_of
 from tests import harness
-from tests.staged.test_cases import CASES, close
+from tests.staged.comparison import assert_agrees, assert_close, operations, staged
+from tests.staged.test_cases import CASES
 
 RNG = np.random.default_rng(3)
 X = RNG.standard_normal((11, 3))
 W = RNG.standard_normal((4, 3))
 
 
-def staged(fn, *args):
-    """Stage, check the graph, run it; return the result and the operations by name."""
-    graph = ad.stage(fn)(*args)
-    verify(graph.function)
-    ops = Counter(node.op.name for node in walk(graph.function.block))
-    return graph(*args), ops
-
-
 def agrees(fn, *args, rtol=1e-12):
     """Check that a staged function gives what the eager tier gives; return its operations."""
-    got, ops = staged(fn, *args)
-    want = fn(*args)
-    got, want = (r if isinstance(r, (tuple, list)) else [r] for r in (got, want))
-    assert len(got) == len(want)
-    for g, w in zip(got, want, strict=True):
-        assert np.shape(g) == np.shape(w)
-        assert np.asarray(g).dtype == np.asarray(w).dtype
-        scale = max(1.0, float(np.max(np.abs(w), initial=0.0)))
-        np.testing.assert_allclose(g, w, rtol=rtol, atol=rtol * scale)
-    return ops
+    return operations(assert_agrees(fn, *args, rtol=rtol))
 
 
 # -- the table of operations -----------------------------------------------------------------------
@@ -113,10 +95,9 @@ def test_cases(name, derivative):
 
     one = both if derivative else fn
     with np.errstate(all="ignore"):
-        graph = ad.stage(ad.vmap(one))(*points)
-        verify(graph.function)
         want = [one(*[x[k] for x in points]) for k in range(3)]
-        close(graph(*points), [np.stack(column) for column in zip(*want, strict=True)], 1e-9)
+        stacked = tuple([np.stack(column) for column in zip(*want, strict=True)])
+        assert_close(tuple(staged(ad.vmap(one), *points)(*points)), stacked, 1e-9)
 
 
 # -- one operation where there is one --------------------------------------------------------------
@@ -360,7 +341,8 @@ def test_no_branch_is_run_that_is_not_taken():
         return y
 
     with np.errstate(all="raise"):
-        got, ops = staged(ad.vmap(one), X[:, 0])
+        graph = staged(ad.vmap(one), X[:, 0])
+        got, ops = graph(X[:, 0]), operations(graph)
     assert ops["if"] and ops["map"] and not calls and note is not None
     want = np.where(X[:, 0] > 0, np.sqrt(np.abs(X[:, 0])), X[:, 0])
     np.testing.assert_array_equal(got, want)
@@ -478,7 +460,7 @@ def test_axes(out_axes):
 
 
 def test_results_that_are_the_same_for_all():
-    got, _ = staged(ad.vmap(lambda x: (1.5, np.arange(3), len(x), x.shape[0] * 2.0)), X)
+    got = staged(ad.vmap(lambda x: (1.5, np.arange(3), len(x), x.shape[0] * 2.0)), X)(X)
     assert [np.shape(g) for g in got] == [(11,), (11, 3), (11,), (11,)]
     np.testing.assert_array_equal(got[1], [[0, 1, 2]] * 11)
     np.testing.assert_array_equal(got[2], [3] * 11)

@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 
 import adjoint as ad
-from adjoint.api import compile as api_compile
-from adjoint.staging import stage
 from tests import harness
 from tests.cases import all_cases
+from tests.staged.comparison import assert_close
 from tests.staged.test_numpy_api import CONSTANT, REFUSED
 
 CASES = {case.name: case for case in all_cases() if case.name not in REFUSED}
@@ -27,15 +26,6 @@ BY_SHAPE = (
 """Cases whose rules ask for lengths."""
 
 
-def close(got, want, rtol):
-    assert len(got) == len(want)
-    for g, w in zip(got, want, strict=True):
-        assert np.shape(g) == np.shape(w)
-        w = np.asarray(w)
-        size = max(1.0, np.max(np.abs(w), initial=0.0, where=np.isfinite(w)))
-        np.testing.assert_allclose(np.asarray(g) / size, w / size, rtol=0, atol=rtol)
-
-
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", CASES)
 def test_both_modes(name):
@@ -44,18 +34,9 @@ def test_both_modes(name):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", [name for name in CASES if name.startswith(BY_SHAPE)])
-def test_lengths_that_are_values(name, monkeypatch):
-    monkeypatch.setattr(stage, "FEW", 1)
-    count = []
-    original = api_compile.stage_function
-
-    def counted(*args, **kwargs):
-        count.append(args)
-        return original(*args, **kwargs)
-
-    monkeypatch.setattr(api_compile, "stage_function", counted)
+def test_lengths_that_are_values(name, lengths_are_values, stagings):
     check(CASES[name])
-    assert len(count) == 2 or name in CONSTANT, "a length was made a constant"
+    assert len(stagings) == 2 or name in CONSTANT, "a length was made a constant"
 
 
 def check(case):
@@ -64,7 +45,6 @@ def check(case):
     point = tuple(problem.point)
     rng = np.random.default_rng(zlib.crc32(case.name.encode()))
     dots = tuple(harness._random_like(rng, x) for x in point)
-    rtol = 1e-9
 
     def forward(xs, dots):
         return ad.jvp(fn, xs, dots)[1]
@@ -74,6 +54,6 @@ def check(case):
 
     with np.errstate(all="ignore"):
         want = forward(point, dots)
-        close(ad.jit(forward)(point, dots), want, rtol)
+        assert_close(ad.jit(forward)(point, dots), want, 1e-9)
         cts = tuple(harness._random_like(rng, y) for y in want)
-        close(ad.jit(reverse)(point, cts), reverse(point, cts), rtol)
+        assert_close(ad.jit(reverse)(point, cts), reverse(point, cts), 1e-9)

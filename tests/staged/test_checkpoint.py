@@ -13,6 +13,7 @@ from adjoint.errors import InputError, TracingError
 from adjoint.ir.verify import verify
 from adjoint.transforms import plans
 from adjoint.transforms.revolve import Advance, Online, Store, optimal_advances
+from tests.staged.nestings import FIRST, SECOND
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(0.1, 0.9, 5)
@@ -26,13 +27,7 @@ def counted(fn, at, *args):
     return count(staged.function, staged._graph.inputs(args)), staged(*args)
 
 
-TRANSFORMS = {
-    "grad": ad.grad,
-    "jvp": lambda g: lambda x: ad.jvp(g, (x,), (x * x,))[1],
-    "reverse over reverse": lambda g: ad.grad(lambda x: np.sum(ad.grad(g)(x) ** 2)),
-    "forward over reverse": lambda g: lambda x: ad.jvp(ad.grad(g), (x,), (x,))[1],
-    "reverse over forward": lambda g: ad.grad(lambda x: ad.jvp(g, (x,), (x,))[1]),
-}
+TRANSFORMS = FIRST | SECOND
 
 
 # -- calls that are computed again -----------------------------------------------------------------

@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose
 
 import adjoint as ad
 from adjoint.errors import RuleError, TracingError
+from tests.staged.nestings import FIRST, SECOND
 
 X = np.linspace(0.1, 1.2, 12)
 
@@ -43,18 +44,7 @@ def total(f):
     return lambda x: np.sum(f(x) * x)
 
 
-TRANSFORMS = {
-    "value": lambda g: g,
-    "grad": ad.grad,
-    "jvp": lambda g: lambda x: ad.jvp(g, (x,), (x * x,))[1],
-    "linearize": lambda g: lambda x: ad.linearize(g, x)[1](x),
-    "reverse over reverse": lambda g: ad.grad(lambda x: np.sum(ad.grad(g)(x) * x)),
-    "forward over reverse": lambda g: lambda x: ad.jvp(ad.grad(g), (x,), (x,))[1],
-    "reverse over forward": lambda g: ad.grad(lambda x: ad.jvp(g, (x,), (x,))[1]),
-    "forward over forward": lambda g: (
-        lambda x: ad.jvp(lambda x: ad.jvp(g, (x,), (x,))[1], (x,), (x,))[1]
-    ),
-}
+TRANSFORMS = {"value": lambda g: g} | FIRST | SECOND
 
 
 @pytest.mark.parametrize("kind", KINDS)

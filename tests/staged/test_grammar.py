@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import linecache
 import textwrap
 
 import numpy as np
@@ -17,6 +16,7 @@ import pytest
 
 import adjoint as ad
 from adjoint.errors import TracingError
+from tests.staged.sources import load
 
 X = np.linspace(0.2, 1.4, 12)
 
@@ -457,12 +457,7 @@ PARTS = {"FunctionType", "Suite", "Index", "ExtSlice"}
 
 
 def compiled(source: str):
-    source = textwrap.dedent(source)
-    name = f"<grammar {len(linecache.cache)}>"
-    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-    namespace = {"np": np, "__name__": "grammar"}
-    exec(compile(source, name, "exec"), namespace)
-    return namespace["f"]
+    return load(textwrap.dedent(source))[0]["f"]
 
 
 def parses(source: str) -> bool:

@@ -3,37 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 
 import numpy as np
 import pytest
 
 import adjoint as ad
 from adjoint.errors import TracingError
-from adjoint.ir.graph import walk
-from adjoint.ir.verify import verify
+from tests.staged.comparison import assert_agrees, assert_same, operations, staged
 
 X = np.linspace(0.1, 2.0, 20)
 A = np.linspace(-1.0, 1.0, 60).reshape(20, 3)
-
-
-def same(got, want):
-    """Check values, and the types that the program sees."""
-    assert type(got) is type(want)
-    if isinstance(want, (list, tuple)):
-        assert len(got) == len(want)
-        for g, w in zip(got, want, strict=True):
-            same(g, w)
-        return
-    np.testing.assert_allclose(got, want, rtol=1e-12)
-    assert np.shape(got) == np.shape(want)
-
-
-def staged(fn, *args):
-    graph = ad.stage(fn)(*args)
-    verify(graph.function)
-    ops = Counter(node.op.name for node in walk(graph.function.block))
-    return graph, ops
 
 
 # -- what may be done with the list ----------------------------------------------------------------
@@ -169,23 +148,23 @@ def decided(x, n):
     ],
 )  # fmt: skip
 def test_of_a_range(fn):
-    graph, ops = staged(fn, X, 11)
-    assert ops["map"], "the comprehension was unrolled"
+    graph = staged(fn, X, 11)
+    assert operations(graph)["map"], "the comprehension was unrolled"
     for n in (11, 12, 20):
-        same(graph(X, n), fn(X, n))
+        assert_same(graph(X, n), fn(X, n))
 
 
 @pytest.mark.parametrize("fn", [of_rows, joined, total_of_arrays])
 def test_of_rows(fn):
-    graph, ops = staged(fn, A)
-    assert ops["map"]
-    same(graph(A), fn(A))
-    same(graph(A), fn(A))
+    graph = staged(fn, A)
+    assert operations(graph)["map"]
+    assert_same(graph(A), fn(A))
+    assert_same(graph(A), fn(A))
 
 
 def test_no_items():
-    graph, _ = staged(vector, X, 11)
-    same(graph(X, 0), np.zeros(0))
+    graph = staged(vector, X, 11)
+    assert_same(graph(X, 0), np.zeros(0))
 
 
 # -- what makes the length a constant --------------------------------------------------------------
@@ -228,9 +207,9 @@ def dictionary(x, n):
 
 @pytest.mark.parametrize("fn", [of_slices, in_order, changed, appended, changing, dictionary])
 def test_the_length_becomes_a_constant(fn):
-    graph, ops = staged(fn, X, 11)
-    assert not ops["map"]
-    same(graph(X, 11), fn(X, 11))
+    graph = staged(fn, X, 11)
+    assert not operations(graph)["map"]
+    assert_same(graph(X, 11), fn(X, 11))
 
 
 @pytest.mark.parametrize(
@@ -277,8 +256,8 @@ def test_items_that_share_memory_are_not_written_through():
     for fn in (stored, stored_in_a_part, stale):
         with pytest.raises(TracingError, match="Put a copy"):
             ad.stage(fn)(A)
-    graph, _ = staged(copied, A)
-    same(graph(A), copied(A))
+    graph = staged(copied, A)
+    assert_same(graph(A), copied(A))
 
 
 # -- derivatives -----------------------------------------------------------------------------------
@@ -312,21 +291,22 @@ def test_derivatives(fn, x):
         lambda x, n: ad.jvp(lambda x: ad.grad(fn)(x, n), (x,), (d,))[1],
         lambda x, n: ad.grad(lambda x: np.sum(ad.grad(fn)(x, n) * d))(x),
     ):
-        graph, ops = staged(of, x, n)
+        ops = operations(assert_agrees(of, x, n, rtol=1e-10))
         assert ops["map"] or ops["for"]
-        np.testing.assert_allclose(graph(x, n), of(x, n), rtol=1e-10)
 
 
 def test_independent_iterations_keep_what_the_reverse_needs_and_no_stacks():
-    _, ops = staged(ad.grad(simple), X, 11)
+    ops = operations(staged(ad.grad(simple), X, 11))
     assert not ops["push"] and not ops["empty_stack"]
-    graph, ops = staged(ad.grad(lambda x, n: sum(2.0 * x[i] for i in range(n))), X, 11)
-    assert not ops["map"]  # the value is wanted by nobody, and the derivative needs nothing of it
+    graph = staged(ad.grad(lambda x, n: sum(2.0 * x[i] for i in range(n))), X, 11)
+    assert not operations(graph)[
+        "map"
+    ]  # the value is wanted by nobody, and the derivative needs nothing of it
     np.testing.assert_array_equal(graph(X, 11), np.where(np.arange(20) < 11, 2.0, 0.0))
 
 
 def test_reverse_is_one_loop_that_adds_to_elements():
-    graph, _ = staged(ad.grad(simple), X, 11)
+    graph = staged(ad.grad(simple), X, 11)
     loops = [n for n in graph.function.block.nodes if n.op.name in ("for", "map")]
     assert [n.op.name for n in loops][-1] == "for"
     body = loops[-1].blocks[0].nodes

@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 
 import adjoint as ad
-from adjoint.api import compile as api_compile
 from adjoint.errors import TracingError
-from adjoint.staging import stage
 from tests.cases import all_cases
 from tests.staged.comparison import assert_same
 
@@ -55,29 +53,7 @@ SIZE_MATTERS = {
 }  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def _quiet():
-    with np.errstate(all="ignore"):
-        yield
-
-
-@pytest.fixture
-def lengths_are_values(monkeypatch):
-    monkeypatch.setattr(stage, "FEW", 1)
-
-
-@pytest.fixture
-def stagings(monkeypatch):
-    """Count how often something is staged."""
-    count = []
-    original = api_compile.stage_function
-
-    def counted(*args, **kwargs):
-        count.append(args)
-        return original(*args, **kwargs)
-
-    monkeypatch.setattr(api_compile, "stage_function", counted)
-    return count
+pytestmark = pytest.mark.usefixtures("quiet")
 
 
 @pytest.mark.filterwarnings("ignore")

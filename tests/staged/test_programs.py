@@ -9,19 +9,12 @@ import numpy as np
 import pytest
 
 import adjoint as ad
-from adjoint.ir.verify import verify
 from benchmarks.programs import PROGRAMS, fresh
+from tests.staged.comparison import assert_agrees
 
 # Which passes of a loop use which numbers of a Python list, or how many bones there are, decides
 # what the program is.
 UNROLLED = {"hand_simple", "hand_complicated"}
-
-
-def close(got, want):
-    got, want = np.asarray(got), np.asarray(want)
-    assert got.shape == want.shape
-    scale = np.maximum(1, np.abs(want).max(initial=0))
-    np.testing.assert_allclose(got / scale, want / scale, rtol=0, atol=1e-12)
 
 
 @pytest.fixture(params=sorted(PROGRAMS))
@@ -32,19 +25,13 @@ def setting(request):
 
 def test_value(setting):
     program, args, loss = setting
-    graph = ad.stage(loss)(*fresh(args))
-    verify(graph.function)
-    close(graph(*fresh(args)), loss(*fresh(args)))
+    graph = assert_agrees(loss, *args)
     assert bool(graph.unrolled) == (program.name in UNROLLED)
 
 
 def test_reverse(setting):
     program, args, loss = setting
-    gradient = ad.grad(loss, program.differentiated)
-    graph = ad.stage(gradient)(*fresh(args))
-    verify(graph.function)
-    for got, want in zip(graph(*fresh(args)), gradient(*fresh(args)), strict=True):
-        close(got, want)
+    assert_agrees(ad.grad(loss, program.differentiated), *args)
 
 
 def test_forward(setting):

@@ -14,7 +14,6 @@ from adjoint.errors import UndefinedDerivativeError
 from adjoint.ir.parse import parse
 from adjoint.ir.text import text
 from adjoint.ops.plain import lookup
-from adjoint.staging import stage
 from tests.numpy_api import test_linalg as eager
 
 E = eager.E
@@ -42,12 +41,6 @@ REFUSED = {
     "slogdet": (lambda x: np.linalg.slogdet(x)[1], np.ones((2, 2)), r"np\.linalg\.det is there"),
     "sqrtm": (lambda x: sl.sqrtm(x), np.diag([1.0, 0.0]), "sqrtm"),
 }  # fmt: skip
-
-
-@pytest.fixture(params=["constant lengths", "lengths are values"])
-def lengths(request, monkeypatch):
-    if request.param == "lengths are values":
-        monkeypatch.setattr(stage, "FEW", 1)
 
 
 @pytest.mark.filterwarnings("ignore")
