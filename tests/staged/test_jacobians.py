@@ -6,27 +6,12 @@ import numpy as np
 import pytest
 
 import adjoint as ad
-from adjoint import tree
 from adjoint.ir.graph import walk
-from adjoint.ir.verify import verify
+from tests.staged.comparison import assert_agrees as agrees
 
 RNG = np.random.default_rng(5)
 X, Y = RNG.standard_normal(12), RNG.standard_normal(15)
 MODES = (ad.jacfwd, ad.jacrev, ad.jacobian)
-
-
-def agrees(fn, *args, others=()):
-    """Check a function staged against the eager tier, at other lengths too; return the graph."""
-    graph = ad.stage(fn)(*args)
-    verify(graph.function)
-    for given in (args, *others):
-        got, spec = tree.flatten(graph(*given))
-        want, wanted = tree.flatten(fn(*given))
-        assert spec == wanted
-        for g, w in zip(got, want, strict=True):
-            assert np.shape(g) == np.shape(w) and np.asarray(g).dtype == np.asarray(w).dtype
-            np.testing.assert_allclose(g, w, rtol=1e-11, atol=1e-12)
-    return graph
 
 
 def products(x):

@@ -8,22 +8,10 @@ import pytest
 import adjoint as ad
 from adjoint.errors import TracingError
 from adjoint.ir.graph import walk
-from adjoint.ir.verify import verify
+from tests.staged.comparison import assert_agrees
 
 X = np.linspace(-1.0, 1.2, 12)
 Y = np.linspace(0.3, 1.5, 14)
-
-
-def fresh(args):
-    """Return arguments that may be stored into."""
-    return [x.copy() if isinstance(x, np.ndarray) else x for x in args]
-
-
-def close(got, want, rtol):
-    if not isinstance(want, tuple):
-        got, want = (got,), (want,)
-    for g, w in zip(got, want, strict=True):
-        np.testing.assert_allclose(g, w, rtol=rtol, atol=rtol)
 
 
 def agrees(fn, args, *others, rtol=1e-12):
@@ -34,10 +22,7 @@ def agrees(fn, args, *others, rtol=1e-12):
 
     gradient = ad.grad(fn, (0, 1))
     for f in (fn, gradient, slope, ad.grad(slope, (0, 1))):
-        graph = ad.stage(f)(*args)
-        verify(graph.function)
-        for given in (args, *others):
-            close(graph(*fresh(given)), f(*fresh(given)), rtol)
+        assert_agrees(f, *args, others=others, rtol=rtol)
 
 
 def sums(x, y, n):
@@ -144,10 +129,7 @@ def test_their_vmap(fn):
     def one(x, y):
         return ad.grad(lambda x, y: fn(x * 1.0, y * 1.0, 3), (0, 1))(x, y)
 
-    mapped = ad.vmap(one, in_axes=(0, None))
-    graph = ad.stage(mapped)(xs, Y)
-    verify(graph.function)
-    close(graph(xs, Y), mapped(xs, Y), 1e-10)
+    assert_agrees(ad.vmap(one, in_axes=(0, None)), xs, Y, rtol=1e-10)
 
 
 def test_a_length_that_is_the_same_in_all_passes_is_computed_once():
@@ -192,7 +174,4 @@ def test_recursion_over_arrays_from_around_it():
         return go(k, 1.0)
 
     for g in (f, ad.grad(f)):
-        graph = ad.stage(g)(X, 3)
-        verify(graph.function)
-        for args in ((X, 3), (Y, 2)):
-            np.testing.assert_allclose(graph(*args), g(*args), rtol=1e-12)
+        assert_agrees(g, X, 3, others=[(Y, 2)])

@@ -402,7 +402,20 @@ def reversed_part(x, w, n):
     return (v * w).sum() + (x * u).sum()
 
 
+def bound_in_a_loop_of_one_side(x, w, n):
+    u = x * 1.0
+    if n > 1:
+        for _ in range(3):
+            u = w
+    else:
+        for _ in range(int(n), 2):
+            u, w = w, u
+    w += 0.1 * x
+    return np.sum(u * x)
+
+
 WHICH = [
+    bound_in_a_loop_of_one_side,
     part_of_one,
     part_bound_anew,
     reversed_part,

@@ -97,6 +97,11 @@ def located(x: Any, y: Any) -> tuple[Any, Path]:
             if doubt.when is None or doubt.whole is not None:
                 return None, ()
             return doubt.when, (*(doubt.part or ()), *path)
+    for doubt in y._doubts:  # the other may have forgotten it, as of a block that is done
+        if doubt.other is root:
+            if doubt.when is None or doubt.part is not None:
+                return None, ()
+            return doubt.when, (*(doubt.whole or ()), *path)
     return False, ()
 
 

@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from adjoint import tree
 from adjoint.ir.build import Builder, innermost, users_place
-from adjoint.ir.dims import Dim
-from adjoint.ir.graph import Value
 from adjoint.ops import control
 from adjoint.staged.scopes import ABSENT, Cell, rollback, write
 from adjoint.staged.sharing import release, retain
-from adjoint.staged.values import Staged, root_of, value_of, wrap
+from adjoint.staged.values import Staged, value_of, wrap
+from adjoint.staging.carry import is_from_around
 from adjoint.staging.loops import _enter_block, _leave_block, picked, where
 from adjoint.staging.merging import Conflict, Merger, Side
 from adjoint.staging.recursion import Bottom
@@ -176,20 +174,6 @@ class Branch:
         inputs = (value_of(self.condition),)
         value = innermost().emit(control.cond, inputs, {}, tuple(types), tuple(blocks), self.place)
         return list(wrap(value))
-
-
-def is_from_around(builder: Builder, value: Any) -> bool:
-    """Tell whether what was somewhere is from around ``builder``'s block."""
-    around = builder.parent
-    assert around is not None
-    if isinstance(value, Value):
-        return around.sees(value)
-    for leaf in tree.flatten(value)[0]:
-        if isinstance(leaf, Staged) and not around.sees(root_of(leaf)._value):
-            return False
-        if isinstance(leaf, Dim) and not all(around.sees(v) for v, _ in leaf.terms):
-            return False
-    return True
 
 
 # -- expressions -----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ its values before and after join to, until nothing changes any more.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 from adjoint import tree
@@ -19,7 +19,7 @@ from adjoint.ir.graph import Value
 from adjoint.ir.types import Type
 from adjoint.staged.scopes import ABSENT, Cell, Location, changes, write
 from adjoint.staged.sharing import begin_pass, spoil, spoilt
-from adjoint.staged.values import Staged
+from adjoint.staged.values import Staged, root_of
 from adjoint.staging.aliases import Aliases, Slot
 from adjoint.staging.memory import still
 from adjoint.staging.state import (
@@ -137,15 +137,16 @@ class Carry:
     def leave(self, builder: Builder, state: dict[str, Any]) -> bool:
         """Compare what is there at the end of a pass; tell whether another pass is needed."""
         self.after: dict[Any, Any] = {}
-        cells = []
         new: list[Location] = []
         around = builder.parent
         assert around is not None
-        for location, before, _ in list(changes(builder)):
-            if isinstance(location, Cell):
-                if around.sees(before):
-                    cells.append((location, before))
-            elif location.key not in self.places:
+        changed = [(location, before) for location, before, _ in changes(builder)]
+        cells = [(x, v) for x, v in changed if isinstance(x, Cell) and around.sees(v)]
+        stored = {id(location.root) for location, _ in cells}
+        for location, before in changed:
+            if isinstance(location, Cell) or location.key in self.places:
+                continue
+            if is_from_around(builder, before, stored):
                 new.append(location)
                 self.before[location.key] = UNBOUND if before is ABSENT else before
         again = self._settle(new)
@@ -163,11 +164,10 @@ class Carry:
                 again = True
         if again:
             return True
-        outer = {id(location.root) for location, _ in cells}
         # What an array may share is to be known from the beginning of a pass.
         return self.aliases.leave(
             self._arrays(self.after, self.late),
-            lambda x: id(x) in outer or around.sees(x._value if isinstance(x, Staged) else x),
+            lambda x: id(x) in stored or around.sees(x._value if isinstance(x, Staged) else x),
         )
 
     def _settle(self, new: list[Location]) -> bool:
@@ -318,6 +318,25 @@ def _kind(location: Location) -> Any:
     """Return what kind of place it is: of what type of object, and which entry or attribute."""
     kind, _, *rest = location.key
     return kind, type(getattr(location, "owner", getattr(location, "container", None))), *rest
+
+
+def is_from_around(builder: Builder, value: Any, stored: Container[int] = ()) -> bool:
+    """Tell whether what was somewhere is from around ``builder``'s block.
+
+    ``stored`` are the arrays from around (by id) that the block has changed, as it is now.
+    """
+    around = builder.parent
+    assert around is not None
+    if isinstance(value, Value):
+        return around.sees(value)
+    for leaf in tree.flatten(value)[0]:
+        if isinstance(leaf, Staged):
+            root = root_of(leaf)
+            if id(root) not in stored and not around.sees(root._value):
+                return False
+        if isinstance(leaf, Dim) and not all(around.sees(v) for v, _ in leaf.terms):
+            return False
+    return True
 
 
 def _is_array(x: Any) -> bool:
