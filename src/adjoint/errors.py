@@ -8,9 +8,11 @@ from __future__ import annotations
 
 __all__ = [
     "AdjointError",
+    "CompileError",
     "EscapedValueError",
     "IRError",
     "InputError",
+    "MissingDependencyError",
     "NoRuleError",
     "NonDifferentiableError",
     "RuleError",
@@ -35,12 +37,20 @@ class TracingError(AdjointError, TypeError):
     """A traced value met code that cannot carry its derivative."""
 
 
+class CompileError(AdjointError, RuntimeError):
+    """A graph could not be made machine code."""
+
+
 class EscapedValueError(AdjointError, RuntimeError):
     """A traced value was used after the transformation that made it had ended."""
 
 
 class IRError(AdjointError, RuntimeError):
     """A graph is not valid, or its text is not that of a graph."""
+
+
+class MissingDependencyError(AdjointError, ImportError):
+    """An optional package that this needs is not installed, or is too old."""
 
 
 class NoRuleError(AdjointError, NotImplementedError):

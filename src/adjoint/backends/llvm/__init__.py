@@ -1,0 +1,1 @@
+"""Machine code: a graph written as LLVM IR, compiled, and called."""
