@@ -90,6 +90,8 @@ class Ownership:
     results : frozenset
         The function's results (by number) that are copied: they may share memory with an argument,
         a constant or another result.
+    sharing : Sharing or None
+        Which values may share memory, as it was found.
     """
 
     in_place: dict[Value, bool] = field(default_factory=dict)
@@ -101,6 +103,7 @@ class Ownership:
     back: defaultdict[Value, set[int]] = field(default_factory=lambda: defaultdict(set))
     handed: dict[Value, frozenset[int]] = field(default_factory=dict)
     results: frozenset[int] = frozenset()
+    sharing: Sharing | None = None
 
 
 def analyse(
@@ -206,8 +209,8 @@ class _Analysis:
             self._analyse(function, owned)
 
     def _analyse(self, function: Function, owned: frozenset[int]) -> None:
-        self.found = Ownership(kept=self.kept, detached=self.detached)
         self.sharing = sharing = Sharing(self.lifetimes)
+        self.found = Ownership(kept=self.kept, detached=self.detached, sharing=sharing)
         self.provenance = Provenance(sharing)
         self.impossible: set[Value] = set()
         self.carried: dict[Value, Carried] = {}

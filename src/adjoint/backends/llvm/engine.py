@@ -163,6 +163,11 @@ def binding() -> ModuleType:
     return llvm
 
 
+_NO_GATHER = ",+prefer-no-gather,+prefer-no-scatter"
+"""LLVM 22 moves a gather from memory that has not escaped (an alloca, what malloc returned) across
+stores to it: its alias analysis looks at a call's pointers, and not into vectors of pointers."""
+
+
 @cache
 def host() -> Host:
     """Return what code is generated for."""
@@ -171,10 +176,13 @@ def host() -> Host:
         triple = llvm.get_process_triple()
         cpu = llvm.get_host_cpu_name()
         features = llvm.get_host_cpu_features()
-        target = _make_target(triple, cpu, features.flatten(), 0)
+        flat = features.flatten()
+        if triple.startswith("x86_64"):
+            flat += _NO_GATHER
+        target = _make_target(triple, cpu, flat, 0)
         layout = str(target.target_data)
     wide = features.get("avx512vl") and features.get("avx512dq") and features.get("avx512bw")
-    return Host(triple, cpu, features.flatten(), layout, 512 if wide else 256)
+    return Host(triple, cpu, flat, layout, 512 if wide else 256)
 
 
 def _make_target(triple: str, cpu: str, features: str, codegen: int) -> Any:

@@ -1,0 +1,1 @@
+"""From a graph to the text of a module: one walk over the graph, which writes as it goes."""

@@ -1,0 +1,296 @@
+"""Operations without code of their own: Python is called back and runs them with NumPy.
+
+A call has a *frame* in the function's own frame: words of 64 bits with the numbers and arrays that
+it is given, and room for what it returns. Arrays are looked at where they are; a result whose shape
+is known goes straight to its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from adjoint.backends.llvm.lower.core import Lowering
+from adjoint.backends.llvm.lower.memory import allocate, in_memory_of
+from adjoint.backends.llvm.lower.nest import copy_into
+from adjoint.backends.llvm.lower.runtime import WORD
+from adjoint.backends.llvm.lower.types import parts_of
+from adjoint.backends.llvm.lower.values import Buffer, Lazy, Number, Stack
+from adjoint.backends.steps import step_of
+from adjoint.errors import CompileError
+from adjoint.ir.graph import Value, values_in
+from adjoint.ir.types import StackType, Type
+from adjoint.ops import control
+from adjoint.transforms.lifetimes import Key, parts, type_of
+
+__all__ = ["Called", "Item", "call_back", "checked", "store_by_numpy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A number or an array in a frame.
+
+    ``at`` is its first word. An array has a pointer, lengths and strides; ``known``: of a result,
+    whether the pointer and the lengths are there before the call.
+    """
+
+    at: int
+    type: Type
+    known: bool = True
+
+
+@dataclass(slots=True)
+class Called:
+    """An operation that Python runs.
+
+    Attributes
+    ----------
+    node : Value
+    step : callable
+        Runs it on a list of values (`adjoint.backends.steps`).
+    operands, results : list of (int, Item)
+        Their places in that list, and in the frame.
+    slots : int
+        How long the list is.
+    """
+
+    node: Value
+    step: Callable[[list[Any]], Any]
+    operands: list[tuple[int, Item]]
+    results: list[tuple[int, Item]]
+    slots: int
+
+
+class _Frame:
+    """The words of a call while they are written."""
+
+    def __init__(self, f: Lowering) -> None:
+        self.f = f
+        self.words = 0
+        self.stores: list[tuple[int, Any, Any]] = []
+
+    def room(self, count: int) -> int:
+        at = self.words
+        self.words += count
+        return at
+
+
+def _words(type: Type) -> int:
+    return 2 if type.dtype.itemsize > 8 and not type.shape else 1 + 2 * len(type.shape)
+
+
+def _types_of(node: Value) -> list[Value]:
+    given: dict[Value, None] = dict.fromkeys(node.inputs)
+    given.update(dict.fromkeys(values_in(node.params)))
+    return list(given)
+
+
+def call_back(f: Lowering, node: Value) -> None:
+    """Have Python run an operation, and define its results."""
+    keys = list(parts(node))
+    for key in keys:
+        if isinstance(type_of(key), StackType):
+            raise CompileError(f"{node.op.name if node.op else ''} of stacks has no machine code")
+    slots: dict[Value, int] = {}
+    operands = [v for v in _types_of(node) if v.op is not control.constant]
+    for v in _types_of(node):
+        slots[v] = len(slots)
+    used = [key for key in keys if not isinstance(key, tuple) or _is_used(f, key)]
+    out: Any = len(slots)
+    if isinstance(node.type, tuple):
+        out = [(len(slots) + k, key[1]) for k, key in enumerate(used)]  # type: ignore[index]
+    step = step_of(node, slots.__getitem__, out)
+    targets = _run(f, node, step, operands, slots, used, len(slots))
+    for key, rep in zip(used, targets, strict=True):
+        f.define(key, rep)
+
+
+def _is_used(f: Lowering, key: Key) -> bool:
+    return any(key in last for last in f.lifetimes.last.values())
+
+
+def store_by_numpy(f: Lowering, node: Value, buffer: Buffer) -> None:
+    """Have NumPy store into an array that is in memory."""
+    x = node.inputs[0]
+    slots: dict[Value, int] = {}
+    for v in _types_of(node):
+        slots[v] = len(slots)
+    apart = node in f.ownership.apart or not f.ownership.in_place.get(node, False)
+    step = step_of(node, slots.__getitem__, slots[x], in_place=True, apart=apart)
+    operands = [v for v in _types_of(node) if v is x or v.op is not control.constant]
+    _run(f, node, step, operands, slots, [], len(slots), {x: buffer})
+
+
+def _run(
+    f: Lowering,
+    node: Value,
+    step: Any,
+    operands: list[Value],
+    slots: dict[Value, int],
+    results: list[Any],
+    first: int,
+    instead: dict[Value, Buffer] | None = None,
+) -> list[Any]:
+    body = f.body
+    frame = _Frame(f)
+    given: list[tuple[int, Item]] = []
+    alive: list[Any] = []
+    for v in operands:
+        if not isinstance(v.type, Type):
+            raise CompileError(f"{node.op.name if node.op else ''} of stacks has no machine code")
+        item = Item(frame.room(_words(v.type)), v.type)
+        given.append((slots[v], item))
+        if v.type.shape:
+            rep = (instead or {}).get(v)
+            rep = in_memory_of(f, f.rep(v)) if rep is None else rep
+            alive.append(rep)
+            frame.stores.append((item.at, "ptr", rep.pointer))
+            for k, n in enumerate((*rep.shape, *rep.strides), item.at + 1):
+                frame.stores.append((k, "i64", n))
+        else:
+            frame.stores.append((item.at, v.type.dtype, f.number(v)))
+    returned: list[tuple[int, Item]] = []
+    targets: list[Any] = []
+    for k, key in enumerate(results):
+        type = type_of(key)
+        known = bool(type.shape) and None not in type.shape
+        item = Item(frame.room(_words(type)), type, known)
+        returned.append((first + k, item))
+        if known:
+            shape = f.shape(type.shape)
+            target = f.destinations.pop(key, None)
+            target = target if target is not None else allocate(f, shape, type.dtype, type.shape)
+            targets.append(target)
+            frame.stores.append((item.at, "ptr", target.pointer))
+            for j, n in enumerate((*target.shape, *target.strides), item.at + 1):
+                frame.stores.append((j, "i64", n))
+        else:
+            targets.append(None)
+    constants = [
+        (k, v.params["value"])
+        for v, k in slots.items()
+        if v.op is control.constant and v not in operands
+    ]
+    call = Called(node, _with_constants(step, constants), given, returned, first + len(results))
+    f.program.calls.append(call)
+    pointer = f.alloca(f"[{max(frame.words, 1)} x i64]", 16)
+    for at, type, x in frame.stores:
+        place = body.let(f"getelementptr inbounds i64, ptr {pointer}, i64 {at}")
+        if type == "ptr":
+            body.do(f"store ptr {x}, ptr {place}")
+        elif type == "i64":
+            body.do(f"store i64 {x}, ptr {place}")
+        else:
+            f.store_at(place, type, x)
+    function, code = _callback(f)
+    status = body.let(
+        f"call i32 {function}(i64 {code}, i64 {len(f.program.calls) - 1}, ptr {pointer})"
+    )
+    f.check_status(status)
+    for k, (_, item) in enumerate(returned):
+        if targets[k] is None:
+            targets[k] = _taken(f, pointer, item)
+    return targets
+
+
+def _with_constants(step: Any, constants: list[tuple[int, Any]]) -> Any:
+    if not constants:
+        return step
+
+    def run(values: list[Any]) -> None:
+        for k, value in constants:
+            values[k] = value
+        step(values)
+
+    return run
+
+
+def _callback(f: Lowering) -> tuple[str, str]:
+    """Return the function that calls back, and the number of the code; loaded once."""
+    if f.callback is None:
+        with f.at(f.hoists[0]):
+            body = f.body
+            words = []
+            for name, type in (("callback", "ptr"), ("code", "i64")):
+                at = body.let(f"getelementptr inbounds i64, ptr %ctx, i64 {WORD[name]}")
+                words.append(body.let(f"load {type}, ptr {at}"))
+        f.callback = (words[0], words[1])
+    return f.callback
+
+
+def _taken(f: Lowering, frame: str, item: Item) -> Any:
+    """Return a result that Python has put into the frame."""
+    body = f.body
+
+    def word(k: int, type: str = "i64") -> str:
+        place = body.let(f"getelementptr inbounds i64, ptr {frame}, i64 {item.at + k}")
+        return body.let(f"load {type}, ptr {place}")
+
+    type = item.type
+    if not type.shape:
+        place = body.let(f"getelementptr inbounds i64, ptr {frame}, i64 {item.at}")
+        return Number(type.dtype, f.load_at(place, type.dtype, pinned=True))
+    pointer = word(0, "ptr")
+    ndim = len(type.shape)
+    shape = tuple(word(1 + k) for k in range(ndim))
+    strides = tuple(word(1 + ndim + k) for k in range(ndim))
+    source = Buffer(type.dtype, shape, pointer, strides)
+    target = allocate(f, shape, type.dtype)
+    copy_into(f, target, source)
+    return target
+
+
+def checked(f: Lowering, node: Value) -> Any:
+    """Lower ``check`` and ``checked``: Python is asked where the condition does not hold."""
+    condition = node.inputs[-1]
+    body = f.body
+    truth = f.number(condition)
+    assert isinstance(truth, str)
+    if condition.dtype.kind != "b":
+        return None
+    if node.op is control.checked and isinstance(f.rep(node.inputs[0]), (Lazy, Buffer)):
+        rep = f.rep(node.inputs[0])
+    else:
+        rep = None if node.op is control.check else f.rep(node.inputs[0])
+    fine, bad = body.label(), body.label()
+    from adjoint.backends.llvm.writer import COLD
+
+    body.branch(truth, fine, bad, COLD)
+    body.begin(bad)
+    f.forced.append([])
+    body.enter_scope()
+    slots: dict[Value, int] = {}
+    for v in _types_of(node):
+        slots[v] = len(slots)
+    operands = [
+        v for v in _types_of(node) if v.op is not control.constant and v in values_of_check(node)
+    ]
+    step = step_of(_as_check(node), slots.__getitem__, len(slots))
+    _run(f, node, step, operands, slots, [], len(slots) + 1)
+    body.leave_scope()
+    for lazy in f.forced.pop():
+        lazy.buffer = None
+        if lazy.key in f.env:
+            f.pending[lazy.key] = lazy
+    body.go(fine)
+    body.begin(fine)
+    return Number(np.dtype(np.int64), "0") if rep is None else rep
+
+
+def values_of_check(node: Value) -> set[Value]:
+    """Return what the error of a check is made from."""
+    return {node.inputs[-1], *values_in(node.params)}
+
+
+def _as_check(node: Value) -> Value:
+    if node.op is control.check:
+        return node
+    return Value(
+        control.check, node.inputs[1:], node.params, Type(np.dtype(np.int64), (), "python")
+    )
+
+
+_ = parts_of, Stack

@@ -1,0 +1,89 @@
+"""Which arrays are read in more than one nest of loops.
+
+An array whose only readers end up in one nest, at the same index, is computed there and nowhere
+stored. One that is read in several is to be in memory, unless it costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+
+from adjoint.ir.core import Block, Op
+from adjoint.ir.graph import Value, operands
+from adjoint.ir.types import Type
+from adjoint.transforms.lifetimes import Key
+
+__all__ = ["read_in_several", "same_index"]
+
+_NAMES = frozenset({
+    "where", "cast", "copy", "stop_gradient", "strong_multiply", "strong_divide",
+    "extended_subtract", "one_minus_square", "direction", "sech2", "logistic", "sinc", "fraction",
+    "softplus",
+})  # fmt: skip
+
+
+def same_index(op: Op | None) -> bool:
+    """Tell whether an operation computes an element from elements at the same index."""
+    if op is None:
+        return False
+    return op.name in _NAMES or (isinstance(op.fn, np.ufunc) and op.fn.signature is None)
+
+
+def read_in_several(block: Block) -> set[Key]:
+    """Return the arrays of a block, and of those in it, that are read in several nests."""
+    found: set[Key] = set()
+    _visit(block, found)
+    return found
+
+
+def _visit(block: Block, found: set[Key]) -> None:
+    users: defaultdict[Key, list[Any]] = defaultdict(list)
+    node: Value
+    for node in block.nodes:
+        for value in operands(node):
+            users[value].append(node)
+        for inner in node.blocks:
+            _visit(inner, found)
+            for value in _free(inner):
+                users[value].append((node, inner))
+    for k, result in enumerate(block.results):
+        users[result].append((block, k))
+    roots: dict[Key, set[Any]] = {}
+    for node in reversed(block.nodes):
+        if not isinstance(node.type, Type) or not node.type.shape:
+            continue
+        ends: set[Any] = set()
+        several = False
+        mine = users[node]
+        for user in mine:
+            if not isinstance(user, Value):
+                ends.add(user)
+            elif isinstance(user.type, Type) and same_index(user.op) and user.type.shape:
+                if user.type.shape == node.type.shape:
+                    ends |= roots[user]
+                else:
+                    several = True
+            elif user.op is not None and user.op.views and len(mine) > 1:
+                several = True
+            else:
+                ends.add(user)
+        if several or len(ends) > 1:
+            found.add(node)
+            ends = {node}
+        roots[node] = ends
+
+
+def _free(block: Block) -> set[Value]:
+    """Return what a block and the blocks in it read of the blocks around."""
+    read: set[Value] = set()
+    own: set[Value] = set(block.parameters)
+    for node in block.nodes:
+        read.update(operands(node))
+        for inner in node.blocks:
+            read |= _free(inner)
+        own.add(node)
+    read.update(block.results)
+    return read - own

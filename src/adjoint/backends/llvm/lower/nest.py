@@ -1,0 +1,270 @@
+"""Nests of loops over the elements of arrays.
+
+Axes that lie in memory as one are gone through as one; short axes at the end are written out, so
+that the loop around them is the one that LLVM makes vectors of. Every pass of such a nest is
+independent of the others, which LLVM is told.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from adjoint.backends.llvm.lower.core import Lowering
+from adjoint.backends.llvm.lower.types import Element, cast
+from adjoint.backends.llvm.lower.values import (
+    MERGED,
+    Array,
+    Buffer,
+    Index,
+    Lazy,
+    Number,
+    Shape,
+)
+from adjoint.backends.llvm.writer import Integer
+
+__all__ = ["aligned", "copy_into", "each", "mergeable", "prepare", "settled", "write_into"]
+
+UNROLLED = 8
+"""Elements of the last axes up to which they are written out."""
+
+WRITTEN_OUT = 16
+"""Elements up to which a whole array is written out."""
+
+
+# -- axes ------------------------------------------------------------------------------------------
+
+
+def aligned(rep: Array, shape: Shape, index: Index) -> Index:
+    """Return the index of an operand for an index of the shape that it is broadcast to."""
+    lead = len(shape) - len(rep.shape)
+    if lead == 0 and rep.shape == shape:
+        return index
+    found = []
+    for k, n in enumerate(rep.shape, lead):
+        i = index[k]
+        found.append(0 if n == 1 and shape[k] != 1 else i)
+    return tuple(found)
+
+
+def mergeable(f: Lowering, rep: Array, shape: Shape, k: int) -> bool:
+    """Tell whether axes k and k + 1 of a shape are as one for an operand that is broadcast to it."""
+    if isinstance(rep, Number):
+        return True
+    at = k - (len(shape) - len(rep.shape))
+    if at < -1:
+        return True
+    if at == -1:
+        return rep.shape[0] == 1
+    first = rep.shape[at] == 1 and shape[k] != 1
+    second = rep.shape[at + 1] == 1 and shape[k + 1] != 1
+    if first or second:
+        return first and second
+    if isinstance(rep, Lazy):
+        if rep.buffer is None:
+            return rep.mergeable is not None and rep.mergeable(at)
+        rep = rep.buffer
+    if rep.dense:
+        return True
+    return rep.strides[at] == f.body.mul(rep.strides[at + 1], rep.shape[at + 1])
+
+
+class Axes:
+    """How the axes of a nest are gone through.
+
+    Attributes
+    ----------
+    groups : list of list of int
+        Axes that are gone through as one.
+    counts : list of int or register
+    first_written : int
+        The groups from this one on are written out.
+
+    Axes k of ``apart`` are not merged with the one before.
+    """
+
+    def __init__(
+        self,
+        f: Lowering,
+        shape: Shape,
+        reps: Sequence[Array],
+        apart: frozenset[int] = frozenset(),
+        unrolled: bool = True,
+    ) -> None:
+        self.shape = shape
+        self.groups = []
+        for k in range(len(shape)):
+            if (
+                self.groups
+                and k not in apart
+                and shape[k] != 1
+                and shape[k - 1] != 1
+                and all([mergeable(f, rep, shape, k - 1) for rep in reps])
+            ):
+                self.groups[-1].append(k)
+            else:
+                self.groups.append([k])
+        self.counts = [f.body.product([shape[k] for k in g]) for g in self.groups]
+        self.first_written = len(self.groups)
+        if not unrolled:
+            return
+        if all(isinstance(n, int) for n in self.counts):
+            total = math.prod(self.counts)  # type: ignore[arg-type]
+            if total <= WRITTEN_OUT:
+                self.first_written = 0
+                return
+        written = 1
+        while self.first_written:
+            n = self.counts[self.first_written - 1]
+            if not isinstance(n, int) or written * n > UNROLLED:
+                break
+            written *= n
+            self.first_written -= 1
+
+    def index(self, positions: Sequence[Integer]) -> Index:
+        """Return the index of the array for positions in the groups."""
+        index: list[Integer] = []
+        for group, i in zip(self.groups, positions, strict=True):
+            index += [MERGED] * (len(group) - 1) + [i]
+        return tuple(index)
+
+
+def each(
+    f: Lowering, axes: Axes, body: Callable[[Index], None], independent: bool = True
+) -> None:
+    """Write a nest whose innermost part is written by ``body``, from the index."""
+    loops = axes.counts[: axes.first_written]
+    former = f.group
+    note, group = parallel(f) if independent and any(n != 1 for n in loops) else ("", former)
+    last = max([k for k, n in enumerate(loops) if n != 1], default=-1)
+    positions: list[Integer] = [
+        0 if n == 1 else f.body.open_loop(n, note if k == last else "")
+        for k, n in enumerate(loops)
+    ]
+    f.group = group
+    write_out(axes.counts[axes.first_written :], positions, lambda at: body(axes.index(at)))
+    f.group = former
+    for n in loops:
+        if n != 1:
+            f.body.close_loop()
+    f.memo.clear()
+
+
+def parallel(f: Lowering) -> tuple[str, str]:
+    """Return what the end of a loop, and what each access in it is marked with.
+
+    It says that no pass of the loop reads or writes what another one writes.
+    """
+    group = f.module.metadata("distinct !{}")
+    accesses = f.module.metadata(f'!{{!"llvm.loop.parallel_accesses", {group}}}')
+    own = f.module.metadata("")
+    f.module.fill(own, f"distinct !{{{own}, {accesses}}}")
+    return f"!llvm.loop {own}", f", !llvm.access.group {group}"
+
+
+def write_out(
+    counts: Sequence[Integer], positions: list[Integer], body: Callable[[list[Integer]], None]
+) -> None:
+    """Call ``body`` with each of the positions in axes of known lengths."""
+    if not counts:
+        body(positions)
+        return
+    n = counts[0]
+    assert isinstance(n, int)
+    for i in range(n):
+        write_out(counts[1:], [*positions, i], body)
+
+
+# -- what is read ----------------------------------------------------------------------------------
+
+
+def prepare(f: Lowering, shape: Shape, reps: Sequence[tuple[Any, bool]]) -> None:
+    """Make ready what a nest over a shape reads: (operand, whether at the index of the nest).
+
+    What is to be in memory once it is computed is computed before, or in the nest if that goes
+    through all of it: then it is stored on the way.
+    """
+    from adjoint.backends.llvm.lower.memory import force, new_buffer
+
+    while True:
+        seen: dict[Lazy, bool] = {}
+        for rep, same in reps:
+            _visit(rep, same, seen)
+        late = [
+            lazy
+            for lazy, same in seen.items()
+            if lazy.shared and not (same and lazy.shape == shape)
+        ]
+        if not late:
+            break
+        # What a later one reads comes first.
+        force(f, late[-1])
+    for lazy in seen:
+        if lazy.shared and lazy not in f.through:
+            f.through[lazy] = new_buffer(f, lazy)
+
+
+def _visit(rep: Any, same: bool, seen: dict[Lazy, bool]) -> None:
+    if not isinstance(rep, Lazy) or rep.buffer is not None:
+        return
+    known = seen.get(rep)
+    if known is not None and (same or not known):
+        return
+    seen[rep] = same
+    for operand, here in rep.operands:
+        _visit(operand, same and here, seen)
+
+
+def settled(f: Lowering) -> None:
+    """Note, after a nest, what is in memory now."""
+    from adjoint.backends.llvm.lower.memory import made
+
+    through, f.through = f.through, {}
+    for lazy, target in through.items():
+        made(f, lazy, target)
+    f.memo.clear()
+
+
+# -- writing arrays --------------------------------------------------------------------------------
+
+
+def copy_into(f: Lowering, target: Buffer, rep: Array, itself: bool = False) -> None:
+    """Store an array, or what is broadcast to it, in memory that it does not overlap.
+
+    ``itself``: the memory is the array's own from now on.
+    """
+    write_into(f, target, rep, None, itself)
+
+
+def write_into(
+    f: Lowering,
+    target: Buffer,
+    rep: Array,
+    combine: Callable[[Element, Element], Element] | None,
+    itself: bool = False,
+) -> None:
+    """Store an array in memory; ``combine``: what was there, combined with it."""
+    shape = target.shape
+    if any(n == 0 for n in shape):
+        return
+    same = len(rep.shape) == len(shape)
+    outer, f.through = f.through, {}
+    if itself and isinstance(rep, Lazy):
+        prepare(f, shape, [(operand, same and here) for operand, here in rep.operands])
+    else:
+        prepare(f, shape, [(rep, same)])
+    axes = Axes(f, shape, [target, rep])
+
+    def body(index: Index) -> None:
+        at = aligned(rep, shape, index)
+        x = rep.element(at) if itself and isinstance(rep, Lazy) else f.element(rep, at)
+        x = cast(f.body, x, rep.dtype, target.dtype)
+        if combine is not None:
+            x = combine(f.load(target, index, pinned=True), x)
+        f.store(target, index, x)
+
+    each(f, axes, body)
+    settled(f)
+    f.through = outer
+

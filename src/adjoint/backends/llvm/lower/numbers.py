@@ -1,0 +1,127 @@
+"""Numbers: an operation on registers, with the errors that Python raises."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from adjoint.backends.llvm.lower.core import Lowering
+from adjoint.backends.llvm.lower.scalar import element_of
+from adjoint.backends.llvm.lower.types import cast, known, real_literal
+from adjoint.backends.llvm.lower.values import Number
+from adjoint.ir.graph import Value
+from adjoint.ir.types import Type
+
+__all__ = ["number"]
+
+_OVERFLOWING = {"add": "sadd", "subtract": "ssub", "multiply": "smul"}
+
+
+def number(f: Lowering, node: Value, loop: tuple[np.dtype, ...]) -> Number:
+    """Lower an elementwise operation on numbers."""
+    op, type = node.op, node.type
+    assert op is not None and isinstance(type, Type)
+    xs = [
+        cast(f.body, f.number(v), v.dtype, want) for v, want in zip(node.inputs, loop, strict=False)
+    ]
+    if type.kind == "python" and all(v.type.kind == "python" for v in node.inputs):
+        found = _of_python(f, node, loop, xs)
+        if found is not None:
+            return found
+    if op.name == "power" and type.dtype.kind in "iu":
+        _not_negative(f, loop[1], xs[1])
+    result = element_of(f.body, op, loop, xs, node.params)
+    assert result is not None
+    return Number(type.dtype, cast(f.body, result, loop[-1], type.dtype))
+
+
+def _of_python(f: Lowering, node: Value, loop: Any, xs: list[Any]) -> Number | None:
+    """Lower what Python computes in another way than NumPy."""
+    op = node.op
+    assert op is not None
+    name, t = op.name, loop[0]
+    if t.kind == "i" and name in _OVERFLOWING:
+        return Number(node.type.dtype, _checked(f, node, name, xs))
+    if name in ("divide", "floor_divide", "remainder") and known(xs[1], t) is None:
+        if t.kind == "c":
+            return None
+        how = "fcmp une double" if t.kind == "f" else "icmp ne i64"
+        truth = f.body.op(f"{how} {xs[1]}, {real_literal(0, t)}", xs[1])
+        f.check(truth, _division_error(name, t.kind))
+    elif name in ("divide", "floor_divide", "remainder") and known(xs[1], t) == 0:
+        f.check("false", _division_error(name, t.kind))
+    return None
+
+
+def _division_error(name: str, kind: str) -> Any:
+    def error(x: int, y: int) -> Exception:
+        if name == "divide":
+            return ZeroDivisionError("division by zero")
+        what = "integer" if kind == "i" else "float"
+        how = "division or modulo" if kind == "i" else "floor division" if name == "floor_divide" else "modulo"
+        return ZeroDivisionError(f"{what} {how} by zero")
+
+    return error
+
+
+def _checked(f: Lowering, node: Value, name: str, xs: list[Any]) -> str:
+    """Compute an integer that must not leave the range of 64 bits, which Python's has not."""
+    body = f.body
+    x, y = xs
+    constants = [known(z, np.dtype(np.int64)) for z in xs]
+    if all(c is not None for c in constants):
+        a, b = (int(c) for c in constants)
+        exact = a + b if name == "add" else a - b if name == "subtract" else a * b
+        if -(1 << 63) <= exact < 1 << 63:
+            return str(exact)
+    if _stays(node, name, constants):
+        how = {"add": "add", "subtract": "sub", "multiply": "mul"}[name]
+        return body.op(f"{how} nsw i64 {x}, {y}", x, y)
+    intrinsic = f"@llvm.{_OVERFLOWING[name]}.with.overflow.i64"
+    body.module.declare(intrinsic, f"declare {{ i64, i1 }} {intrinsic}(i64, i64)")
+    pair = body.op(f"call {{ i64, i1 }} {intrinsic}(i64 {x}, i64 {y})", x, y)
+    over = body.op(f"extractvalue {{ i64, i1 }} {pair}, 1", pair)
+    fine = body.op(f"xor i1 {over}, true", over)
+    f.check(fine, _too_large(name), x, y)
+    return body.op(f"extractvalue {{ i64, i1 }} {pair}, 0", pair)
+
+
+_LENGTH = 1 << 31
+
+
+def _stays(node: Value, name: str, constants: list[Any]) -> bool:
+    """Tell whether the bounds of an operand prove that the result is in range.
+
+    A bound that is an expression is one of lengths and counts, which are far from the limit.
+    """
+    if name == "multiply":
+        low, high = node.bounds
+        return isinstance(low, int) and isinstance(high, int) and max(-low, high) < 1 << 62
+    for v, c in zip(node.inputs, reversed(constants)):
+        if c is None or abs(int(c)) > _LENGTH:
+            continue
+        if name == "subtract" and v is node.inputs[1]:
+            continue
+        up = (c > 0) == (name == "add")
+        if c == 0 or v.bounds[1 if up else 0] is not None:
+            return True
+    return False
+
+
+def _too_large(name: str) -> Any:
+    sign = {"add": "+", "subtract": "-", "multiply": "*"}[name]
+    return lambda x, y: OverflowError(
+        f"{x} {sign} {y} does not fit an integer of 64 bits, which compiled code computes with"
+    )
+
+
+def _not_negative(f: Lowering, t: np.dtype, y: str) -> None:
+    value = known(y, t)
+    if t.kind == "u" or (value is not None and value >= 0):
+        return
+    bits = 8 * t.itemsize
+    truth = f.body.op(f"icmp sge i{bits} {y}, 0", y)
+    f.check(
+        truth, lambda a, b: ValueError("Integers to negative integer powers are not allowed.")
+    )

@@ -1,0 +1,203 @@
+"""Storing into arrays, in place where the analysis of ownership allows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from adjoint.backends.llvm.lower.core import Lowering
+from adjoint.backends.llvm.lower.costs import CHEAP, lazy_cost
+from adjoint.backends.llvm.lower.indexing import source_index
+from adjoint.backends.llvm.lower.memory import (
+    allocate,
+    force,
+    in_memory_of,
+    overwritten,
+    reads,
+    real_buffer,
+)
+from adjoint.backends.llvm.lower.nest import (
+    Axes,
+    aligned,
+    copy_into,
+    each,
+    prepare,
+    settled,
+    write_into,
+)
+from adjoint.backends.llvm.lower.paths import Target, reached
+from adjoint.backends.llvm.lower.positions import Positions
+from adjoint.backends.llvm.lower.scalar import Scalars, TABLE
+from adjoint.backends.llvm.lower.shapes import fit
+from adjoint.backends.llvm.lower.types import Element, arithmetic, cast
+from adjoint.backends.llvm.lower.values import Buffer, Index, Lazy, Number
+from adjoint.backends.llvm.lower.views import uniform
+from adjoint.ir.graph import Value
+from adjoint.ops.indexing import index_add
+
+__all__ = ["own_copy", "store"]
+
+
+def store(f: Lowering, node: Value) -> Any:
+    """Lower ``update`` and ``index_add``; None where that is left to NumPy."""
+    x, value = node.inputs
+    adds = node.op is index_add
+    if adds and (not arithmetic(x.dtype) or not arithmetic(value.dtype)):
+        return None
+    path = node.params["path"]
+    if isinstance(f.rep(x), Number):
+        return _of_number(f, node, adds)
+    buffer = own_copy(f, node, x, path)
+    target = reached(f, buffer, x, path)
+    if target is None:
+        from adjoint.backends.llvm.lower.callbacks import store_by_numpy
+
+        store_by_numpy(f, node, buffer)
+        return buffer
+    rep = _value(f, value, target, buffer)
+    _settle_positions(f, target, buffer)
+    if target.selection is None:
+        write_into(f, target.buffer, rep, _addition(f, target.buffer.dtype) if adds else None)
+    else:
+        _scatter(f, target, rep, _addition(f, target.buffer.dtype) if adds else None)
+    return buffer
+
+
+def own_copy(f: Lowering, node: Value, x: Value, path: Any) -> Buffer:
+    """Return the memory that an operation changes: its operand's, or that of a copy."""
+    rep = f.rep(x)
+    if f.ownership.in_place.get(node, False):
+        buffer = real_buffer(f, rep)
+        overwritten(f, buffer.tokens | f.tokens(x), but=rep)
+        return buffer
+    target = f.destinations.pop(node, None)
+    if target is None:
+        target = allocate(f, rep.shape, rep.dtype, x.type.shape)
+    copy_into(f, target, rep)
+    target.tokens = target.tokens | f.tokens(node)
+    return target
+
+
+def _of_number(f: Lowering, node: Value, adds: bool) -> Any:
+    """Store into an array without axes, which is a number in registers."""
+    x, value = node.inputs
+    for kind, index in node.params["path"]:
+        entries = index if isinstance(index, tuple) else (index,)
+        if kind != "index" or any(e is not Ellipsis for e in entries):
+            return None
+    given = f.rep(value)
+    y = f.element(given, (0,) * len(given.shape))
+    if adds:
+        y = _addition(f, x.dtype)(f.number(x), cast(f.body, y, value.dtype, x.dtype))
+        return Number(x.dtype, y)
+    return Number(x.dtype, cast(f.body, y, value.dtype, x.dtype))
+
+
+def _addition(f: Lowering, t: np.dtype) -> Callable[[Element, Element], Element]:
+    if t.kind == "b":
+        return lambda x, y: f.body.op(f"or i1 {x}, {y}", x, y)
+    add = TABLE["add", t.kind]
+    return lambda x, y: add(Scalars(f.body), (t,), x, y)
+
+
+def _value(f: Lowering, value: Value, target: Target, buffer: Buffer) -> Any:
+    """Return what is stored, fit for the place where it goes."""
+    rep = f.rep(value)
+    shape = target.buffer.shape if target.selection is None else target.selection.shape
+    if isinstance(rep, Number):
+        return rep
+    if len(rep.shape) > len(shape):  # a store drops leading axes of length one
+        from adjoint.backends.llvm.lower.views import Along, affine
+
+        lead = len(rep.shape) - len(shape)
+        sources: list[Any] = [0] * lead + [Along(k) for k in range(len(shape))]
+        rep = affine(f, rep, rep.shape[lead:], sources)
+        rep = fit(f, rep, value.type.shape[lead:], shape)
+    else:
+        rep = fit(f, rep, value.type.shape, shape)
+    if isinstance(rep, Lazy) and rep.buffer is None and lazy_cost(rep) > CHEAP:
+        lead = len(shape) - len(rep.shape)
+        if lead or any(m == 1 and n != 1 for m, n in zip(rep.shape, shape[lead:])):
+            rep = force(f, rep)
+    if _overlaps(rep, target, buffer):
+        copy = allocate(f, rep.shape, rep.dtype)
+        copy_into(f, copy, rep)
+        return copy
+    return rep
+
+
+def _overlaps(rep: Any, target: Target, buffer: Buffer) -> bool:
+    """Tell whether storing may change what is still to be read."""
+    tokens = buffer.tokens
+    if not (reads(rep) & tokens):
+        return False
+    if target.selection is not None:
+        return True
+    return not _same_places(rep, target.buffer, tokens, len(target.buffer.shape))
+
+
+def _settle_positions(f: Lowering, target: Target, buffer: Buffer) -> None:
+    """Compute index arrays beforehand that are read from what is stored into."""
+    for s in target.selection.sources if target.selection is not None else ():
+        if isinstance(s, Positions) and reads(s.rep) & buffer.tokens:
+            copy = allocate(f, s.rep.shape, s.rep.dtype)
+            copy_into(f, copy, s.rep)
+            s.rep = copy
+
+
+def _same_places(rep: Any, target: Buffer, tokens: frozenset[int], ndim: int) -> bool:
+    """Tell whether what is read of the target's memory is read at the place that is stored."""
+    if isinstance(rep, Lazy) and rep.buffer is not None:
+        rep = rep.buffer
+    if isinstance(rep, Buffer):
+        if not rep.tokens & tokens:
+            return True
+        return (
+            rep.pointer == target.pointer
+            and rep.strides == target.strides
+            and rep.shape == target.shape
+            and rep.dtype == target.dtype
+        )
+    if isinstance(rep, Lazy):
+        return all(
+            (same and len(operand.shape) == ndim and _same_places(operand, target, tokens, ndim))
+            or not (reads(operand) & tokens)
+            for operand, same in rep.operands
+        )
+    return True
+
+
+def _scatter(
+    f: Lowering,
+    target: Target,
+    rep: Any,
+    combine: Callable[[Element, Element], Element] | None,
+) -> None:
+    """Store at index arrays, in the order in which they name places: of several the last stays."""
+    found, buffer = target.selection, target.buffer
+    assert found is not None
+    if any(n == 0 for n in found.shape):
+        return
+    outer, f.through = f.through, {}
+    prepare(f, found.shape, [(rep, len(rep.shape) == len(found.shape))])
+    axes = Axes(f, found.shape, [uniform(buffer.dtype, found.shape, "0")], _every(found.shape))
+
+    def body(index: Index) -> None:
+        inner = source_index(f, buffer.shape, found, index)
+        x = cast(f.body, f.element(rep, aligned(rep, found.shape, index)), rep.dtype, buffer.dtype)
+        if combine is not None:
+            x = combine(f.load(buffer, inner, pinned=True), x)
+        f.store(buffer, inner, x)
+
+    each(f, axes, body, independent=False)
+    settled(f)
+    f.through = outer
+
+
+def _every(shape: Any) -> frozenset[int]:
+    return frozenset(range(len(shape)))
+
+
+_ = np, in_memory_of
