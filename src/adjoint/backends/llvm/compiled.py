@@ -29,6 +29,9 @@ LIMIT = 1 << 30
 STACK = 6 << 20
 """Bytes of the thread's stack that calls of functions may take."""
 
+OPTIONS: engine.Options | None = None
+"""How functions are compiled; None: as the engine thinks best."""
+
 
 # -- contexts --------------------------------------------------------------------------------------
 
@@ -197,7 +200,7 @@ class _Variant:
         self.function = function
         self.lowered: Lowered = lower_function(function, dense, host.attributes)
         _runtime()
-        self.code = engine.compile_module(self.lowered.text)
+        self.code = engine.compile_module(self.lowered.text, OPTIONS)
         address = self.code.address("run")
         self.call = ctypes.CFUNCTYPE(
             ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p

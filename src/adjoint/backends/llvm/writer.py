@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 from adjoint.backends.llvm import vector_math
 
-__all__ = ["Body", "Integer", "Level", "Module", "flatten"]
+__all__ = ["Body", "Integer", "Level", "Module", "Nest", "flatten"]
 
 Integer: TypeAlias = "int | str"
 """An integer of 64 bits: known, or a register."""
@@ -83,6 +83,12 @@ class Module:
             *[f"!{k} = {text}" for k, text in enumerate(self._metadata)],
         ]
         return "\n".join(lines) + "\n"
+
+
+class Nest(list):
+    """The lines of a nest of loops, which stand alone: what they compute is in memory after them."""
+
+    __slots__ = ()
 
 
 class Level:
@@ -267,6 +273,23 @@ class Body:
         self.here.lines.append(f"br i1 {truth}, label %{then}, label %{otherwise}{suffix}")
 
     # -- nests of loops ----------------------------------------------------------------------------
+
+    def begin_nest(self) -> list[Any] | None:
+        """Begin lines that stand alone; return what `end_nest` is to be given."""
+        if len(self.levels) > 1:
+            return None
+        here = self.here
+        outer, here.lines = here.lines, Nest()
+        here.scopes.append({})
+        return outer
+
+    def end_nest(self, outer: list[Any] | None) -> None:
+        """End lines that stand alone."""
+        if outer is not None:
+            here = self.here
+            outer.append(here.lines)
+            here.lines = outer
+            here.scopes.pop()
 
     def open_loop(self, count: Integer, note: str = "") -> str:
         """Open a loop; return its index, which runs from 0 to ``count``. ``note`` is metadata."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from adjoint.backends.llvm.lower.fusion import read_in_several
+from adjoint.backends.llvm.lower.outline import assembled
 from adjoint.backends.llvm.lower.program import Program
 from adjoint.backends.llvm.lower.runtime import needs
 from adjoint.backends.llvm.lower.stack_words import word_of, words_of
@@ -323,7 +324,7 @@ class Lowering:
         lines: list[str] = []
         level = self.hoists[0].level
         flatten([*self.allocas, level.lines, "br label %body", "body:"], lines)
-        flatten(self.body.levels[0].lines, lines)
+        lines += assembled(self.module, self.body.levels[0].lines)
         lines += self.cold
         if self.fails:
             lines += ["failed:", "ret i32 1"]

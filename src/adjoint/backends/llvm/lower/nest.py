@@ -254,7 +254,9 @@ def write_into(
         prepare(f, shape, [(operand, same and here) for operand, here in rep.operands])
     else:
         prepare(f, shape, [(rep, same)])
+    lines = f.body.begin_nest()
     axes = Axes(f, shape, [target, rep])
+    stores: list[tuple[Index, Element]] = []
 
     def body(index: Index) -> None:
         at = aligned(rep, shape, index)
@@ -262,9 +264,15 @@ def write_into(
         x = cast(f.body, x, rep.dtype, target.dtype)
         if combine is not None:
             x = combine(f.load(target, index, pinned=True), x)
-        f.store(target, index, x)
+        if axes.first_written:
+            f.store(target, index, x)
+        else:
+            stores.append((index, x))  # nothing that is read lies in the way then
 
     each(f, axes, body)
+    for index, x in stores:
+        f.store(target, index, x)
+    f.body.end_nest(lines)
     settled(f)
     f.through = outer
 

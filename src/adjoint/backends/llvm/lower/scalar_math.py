@@ -20,6 +20,7 @@ _LIBRARY = {
     "log1p": "log1p", "cbrt": "cbrt", "sin": "sin", "cos": "cos", "tan": "tan", "arcsin": "asin",
     "arccos": "acos", "arctan": "atan", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh",
     "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh", "erf": "erf", "erfc": "erfc",
+    "gammaln": "lgamma",
 }  # fmt: skip
 _LIBRARY_OF_TWO = {"arctan2": "atan2", "hypot": "hypot", "nextafter": "nextafter"}
 _COMPLEX = {

@@ -13,9 +13,12 @@ from adjoint.backends.llvm.lower.calls import call
 from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.creation import CREATION, range_count
 from adjoint.backends.llvm.lower.elementwise import elementwise
+from adjoint.backends.llvm.lower.exponentials import EXPONENTIALS
 from adjoint.backends.llvm.lower.indexing import slice_of
+from adjoint.backends.llvm.lower.orders import ORDERS
 from adjoint.backends.llvm.lower.products import PRODUCTS
 from adjoint.backends.llvm.lower.reductions import REDUCTIONS
+from adjoint.backends.llvm.lower.scans import SCANS
 from adjoint.backends.llvm.lower.shaping import SHAPING, copy_of
 from adjoint.backends.llvm.lower.stacks import STACKS
 from adjoint.backends.llvm.lower.stores import store
@@ -85,6 +88,9 @@ LOWERINGS: dict[str, Callable[[Lowering, Value], Any]] = {
     **REDUCTIONS,
     **PRODUCTS,
     **STACKS,
+    **EXPONENTIALS,
+    **SCANS,
+    **ORDERS,
     "update": store,
     "index_add": store,
     "dim": _dim,

@@ -11,7 +11,7 @@ from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.memory import force
 from adjoint.backends.llvm.lower.nest import mergeable
 from adjoint.backends.llvm.lower.shapes import fit
-from adjoint.backends.llvm.lower.types import Element, part_size
+from adjoint.backends.llvm.lower.types import Element, part_size, zero
 from adjoint.backends.llvm.lower.values import MERGED, Buffer, Index, Lazy, Number, Shape
 from adjoint.backends.llvm.writer import Integer
 from adjoint.ir.dims import Dim
@@ -174,9 +174,10 @@ def part(f: Lowering, rep: Any, which: int) -> Any:
     if dtype.kind != "c":
         if which == 0:
             return rep
-        from adjoint.backends.llvm.lower.types import zero
-
-        return uniform(dtype, rep.shape, zero(dtype))
+        nothing = zero(dtype)
+        return Number(dtype, nothing) if not rep.shape else uniform(dtype, rep.shape, nothing)
+    if isinstance(rep, Number):
+        return Number(real, rep.element[which])
     if isinstance(rep, Buffer):
         pointer = rep.pointer
         if which:

@@ -1,0 +1,120 @@
+"""Nests of loops as functions of their own, where a function would become too large for LLVM.
+
+The time that LLVM takes grows faster than the length of a function. A program that does the same to
+many small arrays has the same nests many times; those that differ in nothing but the registers that
+they read share one function.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Any
+
+from adjoint.backends.llvm.writer import Module, Nest, flatten
+
+__all__ = ["LARGE", "assembled"]
+
+LARGE = 1000
+"""Lines up to which a function is left whole."""
+
+SHORT = 16
+"""Lines of a nest up to which it stays where it is."""
+
+_REGISTER = re.compile(r"%(?:v\d+|p[\w.]+|r\d+|ctx|out)\b")
+_LABEL = re.compile(r"%b\d+\b|%start\b|%body\b")
+_METADATA = re.compile(r", !llvm\.[\w.]+ !\d+")
+_TYPE = re.compile(r"\b(ptr|double|float|i\d+)\b")
+
+
+def assembled(module: Module, lines: list[Any]) -> list[str]:
+    """Return the text of a function's body; nests become functions of the module if it is long."""
+    whole: list[str] = []
+    flatten(lines, whole)
+    if len(whole) <= LARGE:
+        return whole
+    return _Outliner(module, whole).lines(lines)
+
+
+class _Outliner:
+    def __init__(self, module: Module, whole: list[str]) -> None:
+        self.module = module
+        self.uses = Counter(_REGISTER.findall("\n".join(whole)))
+        self.known: dict[str, str] = {}
+        self.renamed: dict[str, str] = {}
+        self.block = "body"
+
+    def lines(self, lines: list[Any]) -> list[str]:
+        written: list[str] = []
+        self._take(lines, written)
+        if not self.renamed:
+            return written
+        rename = lambda match: self.renamed.get(match[0], match[0])
+        return [_LABEL.sub(rename, line) if "phi" in line else line for line in written]
+
+    def _take(self, lines: list[Any], written: list[str]) -> None:
+        for line in lines:
+            if isinstance(line, Nest):
+                self._nest(line, written)
+            elif isinstance(line, list):
+                self._take(line, written)
+            else:
+                written.append(line)
+                if line.endswith(":"):
+                    self.block = line[:-1]
+
+    def _nest(self, nest: Nest, written: list[str]) -> None:
+        own: list[str] = []
+        flatten(nest, own)
+        text = "\n".join(own)
+        mentioned = Counter(_REGISTER.findall(text))
+        defined = {line.split(" ", 1)[0] for line in own if " = " in line}
+        kept = any(self.uses[r] != mentioned[r] for r in defined)
+        if len(own) < SHORT or kept:
+            for line in own:
+                written.append(line)
+                if line.endswith(":"):
+                    self.block = line[:-1]
+            return
+        free = [r for r in dict.fromkeys(_REGISTER.findall(text)) if r not in defined]
+        types = [_type_of(r, own) for r in free]
+        names = {r: f"%a{k}" for k, r in enumerate(free)}
+        for k, r in enumerate(dict.fromkeys(r for r in mentioned if r in defined)):
+            names[r] = f"%d{k}"
+        labels = [line[:-1] for line in own if line.endswith(":")]
+        for k, label in enumerate(labels):
+            names[f"%{label}"] = f"%l{k}"
+        before = self.renamed.get(f"%{self.block}", f"%{self.block}")
+        canonical = _REGISTER.sub(lambda m: names[m[0]], text)
+        canonical = _LABEL.sub(lambda m: names.get(m[0], "%start"), canonical)
+        for label in labels:
+            canonical = canonical.replace(f"\n{label}:", f"\n{names['%' + label][1:]}:")
+        key = _METADATA.sub("", canonical) + "|" + ",".join(types)
+        name = self.known.get(key)
+        if name is None:
+            name = self.known[key] = self.module.name("@nest")
+            parameters = ", ".join(f"{t} %a{k}" for k, t in enumerate(types))
+            self.module.define(
+                f"define internal void {name}({parameters}) noinline #0 {{\n"
+                f"start:\n{canonical}\nret void\n}}"
+            )
+        given = ", ".join(f"{t} {r}" for t, r in zip(types, free))
+        written.append(f"call void {name}({given})")
+        if labels:
+            self.renamed[f"%{labels[-1]}"] = before
+            self.block = before[1:]
+
+
+def _type_of(register: str, lines: list[str]) -> str:
+    """Return the type of a register, from an instruction that uses it."""
+    ends = re.compile(rf"(\S+) {re.escape(register)}\b")
+    for line in lines:
+        match = ends.search(line)
+        if match is None:
+            continue
+        if _TYPE.fullmatch(match[1]):
+            return match[1]
+        found = _TYPE.search(line)
+        if found is not None:
+            return found[1]
+    raise AssertionError(f"no instruction tells the type of {register}")
