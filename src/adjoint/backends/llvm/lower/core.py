@@ -112,6 +112,8 @@ class Lowering:
         self.env[key] = rep
         value = key[0] if isinstance(key, tuple) else key
         self.loops_around[value] = len(self.hoists) - 1
+        if isinstance(rep, Buffer):
+            rep.tokens = rep.tokens | self.tokens(key)
         if isinstance(rep, Lazy) and rep.buffer is None:
             if rep.key is None:
                 rep.key = key
