@@ -53,7 +53,7 @@ __all__ = [
 OLDEST = (0, 45)
 """The first llvmlite whose pass managers and linker are the ones used here."""
 
-PIPELINE = 1
+PIPELINE = 2
 """To be raised when texts are compiled in another way, which objects on disk do not know."""
 
 _lock = threading.RLock()
@@ -257,6 +257,7 @@ def compile_object(text: str, options: Options | None = None) -> ObjectCode:
                     externals.append(function.name)
             elif function.linkage.name == "external":
                 exports.append(function.name)
+        externals += [g.name for g in module.global_variables if g.is_declaration]
         return ObjectCode(tuple(exports), tuple(externals), machine.emit_object(module))
 
 

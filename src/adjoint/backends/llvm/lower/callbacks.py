@@ -17,8 +17,9 @@ from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.memory import allocate, in_memory_of
 from adjoint.backends.llvm.lower.nest import copy_into
 from adjoint.backends.llvm.lower.runtime import WORD
-from adjoint.backends.llvm.lower.types import parts_of
-from adjoint.backends.llvm.lower.values import Buffer, Lazy, Number, Stack
+from adjoint.backends.llvm.lower.values import Buffer, Number
+from adjoint.backends.llvm.writer import COLD
+from adjoint.backends.parameters import evaluator
 from adjoint.backends.steps import step_of
 from adjoint.errors import CompileError
 from adjoint.ir.graph import Value, values_in
@@ -26,7 +27,7 @@ from adjoint.ir.types import StackType, Type
 from adjoint.ops import control
 from adjoint.transforms.lifetimes import Key, parts, type_of
 
-__all__ = ["Called", "Item", "call_back", "checked", "store_by_numpy"]
+__all__ = ["Called", "Item", "call_back", "call_if_not", "store_by_numpy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,15 +210,14 @@ def _with_constants(step: Any, constants: list[tuple[int, Any]]) -> Any:
 
 
 def _callback(f: Lowering) -> tuple[str, str]:
-    """Return the function that calls back, and the number of the code; loaded once."""
+    """Return the function that calls back, and the address of the context; once a function."""
     if f.callback is None:
         with f.at(f.hoists[0]):
             body = f.body
-            words = []
-            for name, type in (("callback", "ptr"), ("code", "i64")):
-                at = body.let(f"getelementptr inbounds i64, ptr %ctx, i64 {WORD[name]}")
-                words.append(body.let(f"load {type}, ptr {at}"))
-        f.callback = (words[0], words[1])
+            at = body.let(f"getelementptr inbounds i64, ptr %ctx, i64 {WORD['callback']}")
+            function = body.let(f"load ptr, ptr {at}")
+            context = body.let("ptrtoint ptr %ctx to i64")
+        f.callback = (function, context)
     return f.callback
 
 
@@ -243,33 +243,22 @@ def _taken(f: Lowering, frame: str, item: Item) -> Any:
     return target
 
 
-def checked(f: Lowering, node: Value) -> Any:
-    """Lower ``check`` and ``checked``: Python is asked where the condition does not hold."""
-    condition = node.inputs[-1]
+def call_if_not(f: Lowering, node: Value, truth: str) -> None:
+    """Have Python run a check, which raises an error, unless a truth holds."""
     body = f.body
-    truth = f.number(condition)
-    assert isinstance(truth, str)
-    if condition.dtype.kind != "b":
-        return None
-    if node.op is control.checked and isinstance(f.rep(node.inputs[0]), (Lazy, Buffer)):
-        rep = f.rep(node.inputs[0])
-    else:
-        rep = None if node.op is control.check else f.rep(node.inputs[0])
     fine, bad = body.label(), body.label()
-    from adjoint.backends.llvm.writer import COLD
-
     body.branch(truth, fine, bad, COLD)
     body.begin(bad)
     f.forced.append([])
     body.enter_scope()
-    slots: dict[Value, int] = {}
-    for v in _types_of(node):
-        slots[v] = len(slots)
-    operands = [
-        v for v in _types_of(node) if v.op is not control.constant and v in values_of_check(node)
-    ]
-    step = step_of(_as_check(node), slots.__getitem__, len(slots))
-    _run(f, node, step, operands, slots, [], len(slots) + 1)
+    named = [v for v in dict.fromkeys(values_in(node.params)) if v.op is not control.constant]
+    slots = {v: k for k, v in enumerate(named)}
+    make, args = node.params["error"], evaluator(node.params["args"], slots.__getitem__)
+
+    def step(values: list[Any]) -> None:
+        raise make(*args(values))
+
+    _run(f, node, step, named, slots, [], len(slots))
     body.leave_scope()
     for lazy in f.forced.pop():
         lazy.buffer = None
@@ -277,20 +266,3 @@ def checked(f: Lowering, node: Value) -> Any:
             f.pending[lazy.key] = lazy
     body.go(fine)
     body.begin(fine)
-    return Number(np.dtype(np.int64), "0") if rep is None else rep
-
-
-def values_of_check(node: Value) -> set[Value]:
-    """Return what the error of a check is made from."""
-    return {node.inputs[-1], *values_in(node.params)}
-
-
-def _as_check(node: Value) -> Value:
-    if node.op is control.check:
-        return node
-    return Value(
-        control.check, node.inputs[1:], node.params, Type(np.dtype(np.int64), (), "python")
-    )
-
-
-_ = parts_of, Stack

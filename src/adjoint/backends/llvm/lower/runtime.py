@@ -14,7 +14,7 @@ __all__ = ["CONTEXT_WORDS", "EXPORTS", "WORD", "give_back", "needs", "take", "te
 
 WORD = {
     "site": 0, "first": 1, "second": 2, "top": 3, "end": 4, "chunks": 5, "total": 6, "returned": 7,
-    "limit": 8, "code": 9, "callback": 10, "constants": 11, "deepest": 12,
+    "limit": 8, "code": 9, "callback": 10, "constants": 11, "deepest": 12, "next": 13, "state": 14,
 }  # fmt: skip
 """Where the words of the context are."""
 
@@ -69,6 +69,7 @@ _DECLARED = {
     "@llvm.smax.i64": "declare i64 @llvm.smax.i64(i64, i64)",
     "@llvm.umax.i64": "declare i64 @llvm.umax.i64(i64, i64)",
     "@llvm.ctlz.i64": "declare i64 @llvm.ctlz.i64(i64, i1)",
+    "@llvm.frameaddress.p0": "declare ptr @llvm.frameaddress.p0(i32 immarg)",
     "@malloc": "declare noalias ptr @malloc(i64)",
     "@free": "declare void @free(ptr)",
     "@llvm.memcpy.p0.p0.i64": "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)",
@@ -307,12 +308,46 @@ near:
 declare void @abort()
 """
 
+# Contexts that no call uses are a list, which is changed with the GIL held. A *link* has the words
+# that are the same for all calls of a piece of code: its number, the callback, the constants.
+_CONTEXT = f"""
+@context.idle = internal global ptr null
+define ptr @context.take(ptr %link, i64 %stack) #0 {{
+  %ctx = load ptr, ptr @context.idle
+  %none = icmp eq ptr %ctx, null
+  br i1 %none, label %end, label %some
+some:
+  %nextp = {_word("next")}
+  %next = load ptr, ptr %nextp
+  store ptr %next, ptr @context.idle
+  %codep = {_word("code")}
+  call void @llvm.memcpy.p0.p0.i64(ptr %codep, ptr %link, i64 24, i1 false)
+  %frame = call ptr @llvm.frameaddress.p0(i32 0)
+  %here = ptrtoint ptr %frame to i64
+  %lowest = sub i64 %here, %stack
+  %deepestp = {_word("deepest")}
+  store i64 %lowest, ptr %deepestp
+  br label %end
+end:
+  ret ptr %ctx
+}}
+define void @context.give(ptr %ctx) #0 {{
+  %nextp = {_word("next")}
+  %next = load ptr, ptr @context.idle
+  store ptr %next, ptr %nextp
+  store ptr %ctx, ptr @context.idle
+  ret void
+}}
+"""
+
 _NOTHING = "nounwind"
 EXPORTS = {
     "memory.take": f"declare noalias ptr @memory.take(ptr nocapture, i64) {_NOTHING}",
     "memory.give": f"declare void @memory.give(ptr nocapture, ptr, i64) {_NOTHING}",
     "memory.reset": f"declare void @memory.reset(ptr nocapture) {_NOTHING}",
     "memory.report": f"declare void @memory.report(ptr nocapture, i64, i64, i64) {_NOTHING} cold",
+    "context.take": f"declare ptr @context.take(ptr, i64) {_NOTHING}",
+    "context.give": f"declare void @context.give(ptr) {_NOTHING}",
     "stack.reserve": f"declare void @stack.reserve(ptr nocapture, ptr nocapture, i64) {_NOTHING} cold",
     "stack.zeros": f"declare noalias ptr @stack.zeros(ptr nocapture, i64) {_NOTHING} cold",
     "stack.place": f"declare ptr @stack.place(ptr nocapture, ptr nocapture, i64, i64) {_NOTHING}",
@@ -325,7 +360,7 @@ def text(attributes: str) -> str:
     module = Module(attributes)
     for name, declaration in _DECLARED.items():
         module.declare(name, declaration)
-    for part in (_CLASS, _TAKE, _REPORT, _STACK):
+    for part in (_CLASS, _TAKE, _REPORT, _CONTEXT, _STACK):
         module.define(part)
     return module.text()
 

@@ -1,0 +1,138 @@
+"""What a call of machine code has beside its arguments: contexts, callbacks, errors.
+
+A context (`lower.runtime`) serves one call at a time. Those that no call uses are in a list of the
+runtime's own, so that a call in steady state finds one without Python; only where none is idle does
+Python make another, which happens once for each call that is under way at the same time.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from adjoint.backends.llvm import engine
+from adjoint.backends.llvm.frames import run_call
+from adjoint.backends.llvm.lower import python_entry, runtime
+from adjoint.backends.llvm.lower.runtime import CONTEXT_WORDS, WORD
+
+if TYPE_CHECKING:
+    from adjoint.backends.llvm.lower.program import Program
+
+__all__ = ["Failed", "add_context", "callback", "error_of", "forget", "prepare", "remember"]
+
+LIMIT = 1 << 30
+"""Bytes of memory that a context keeps between calls."""
+
+
+class Failed(Exception):
+    """A call has failed; its argument is the address of the context, which says why."""
+
+
+class Context:
+    """A context, and the error that Python raised when it was called back."""
+
+    __slots__ = ("address", "error", "words")
+
+    def __init__(self) -> None:
+        self.words = np.zeros(CONTEXT_WORDS, np.int64)
+        self.words[WORD["limit"]] = LIMIT
+        self.address = self.words.ctypes.data
+        self.error: BaseException | None = None
+
+
+_contexts: dict[int, Context] = {}
+_programs: dict[int, Program] = {}
+
+
+@cache
+def prepare() -> engine.Code:
+    """Compile what all functions call, and tell the engine where it is."""
+    library = ctypes.CDLL(None)
+    engine.add_symbols({
+        name: ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
+        for name in ("malloc", "free", "abort")
+    })
+    engine.add_symbols(python_entry.symbols(Failed))
+    code = engine.compile_module(runtime.text(engine.host().attributes))
+    engine.add_symbols({name: code.address(name) for name in runtime.EXPORTS})
+    return code
+
+
+@cache
+def _give() -> ctypes._CFuncPtr:
+    address = prepare().address("context.give")
+    return ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(address)
+
+
+def add_context() -> None:
+    """Make another context that calls can use."""
+    context = Context()
+    _contexts[context.address] = context
+    _give()(context.address)
+
+
+def remember(program: Program) -> int:
+    """Return the number by which callbacks and errors find a piece of code again."""
+    number = id(program)
+    _programs[number] = program
+    return number
+
+
+def forget(number: int) -> None:
+    """Let go of a piece of code that is not called any more."""
+    _programs.pop(number, None)
+
+
+def error_of(failed: Failed) -> BaseException:
+    """Return what a call failed with, and give its context back."""
+    context = _contexts[failed.args[0]]
+    words = context.words
+    site = int(words[WORD["site"]])
+    if site < 0:
+        error = context.error
+        context.error = None
+        assert error is not None
+    else:
+        program = _programs[int(words[WORD["code"]])]
+        failure = program.failures[site]
+        error = failure.error(int(words[WORD["first"]]), int(words[WORD["second"]]))
+        note(error, failure.node)
+    _give()(context.address)
+    return error
+
+
+def note(error: BaseException, node: object) -> None:
+    """Say in an error which operation raised it, and at which line of the user's program."""
+    op = getattr(node, "op", None)
+    if op is None:
+        return
+    place = getattr(node, "place", None)
+    where = f", line {place[1]} of {place[0]}" if place else ""
+    text = f"in operation {op.name}{where}"
+    if text not in getattr(error, "__notes__", ()):
+        error.add_note(text)
+
+
+@ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
+def _called_back(address: int, number: int, frame: int) -> int:
+    context = _contexts[address]
+    try:
+        call = _programs[int(context.words[WORD["code"]])].calls[number]
+        try:
+            run_call(call, frame)
+        except Exception as error:
+            note(error, call.node)
+            raise
+        return 0
+    except BaseException as error:  # nothing may leave a callback
+        context.error = error
+        context.words[WORD["site"]] = -1
+        return 1
+
+
+def callback() -> int:
+    """Return the address of what code calls to have Python run an operation."""
+    return ctypes.cast(_called_back, ctypes.c_void_p).value or 0
