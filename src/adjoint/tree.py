@@ -16,7 +16,10 @@ import optree
 
 from adjoint.errors import InputError
 
-__all__ = ["flatten", "leaves_with_names", "map_leaves", "register", "structure", "unflatten"]
+__all__ = [
+    "flatten", "is_flat_tuple", "is_leaf", "leaves_with_names", "map_leaves", "register",
+    "structure", "unflatten",
+]  # fmt: skip
 
 NAMESPACE = "adjoint"
 Structure: TypeAlias = optree.PyTreeSpec
@@ -85,6 +88,16 @@ def unflatten(spec: Structure, leaves: Any) -> Any:
     if spec is _LEAF:
         return leaves[0]
     return (leaves[0],) if spec is _ONE else optree.tree_unflatten(spec, leaves)
+
+
+def is_leaf(spec: Structure) -> bool:
+    """Tell whether a structure is that of a leaf alone."""
+    return spec.num_nodes == spec.num_leaves == 1
+
+
+def is_flat_tuple(spec: Structure) -> bool:
+    """Tell whether a structure is a tuple of leaves."""
+    return spec.type is tuple and spec.num_nodes == spec.num_leaves + 1 == spec.num_children + 1
 
 
 def structure(tree: Any) -> Structure:

@@ -50,7 +50,7 @@ def test_constants_that_decide_what_the_program_is_are_guarded(monkeypatch):
     assert staged(1.0) == 3.0
     monkeypatch.undo()
     assert staged(1.0) == 8.0
-    assert len(next(iter(staged.graphs.values()))) == 3
+    assert len(next(iter(staged.launchers.values()))) == 3
 
 
 def test_closures_and_attributes_are_read_at_each_call():

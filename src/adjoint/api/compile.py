@@ -10,7 +10,10 @@ import adjoint.staged_array  # noqa: F401  (the class of staged values)
 from adjoint import tree
 from adjoint.api.custom import innermost, node_of_call, zeros_like
 from adjoint.api.derivatives import jvp, vjp
+from adjoint.api.launch import Interpreted, Launcher, launcher
+from adjoint.api.structures import taker
 from adjoint.api.tracing import name_of, positions
+from adjoint.backends.llvm.failed import Failed
 from adjoint.eager.tape import type_of
 from adjoint.errors import InputError, TracingError
 from adjoint.frontend import hooks
@@ -26,7 +29,7 @@ from adjoint.rules.derive import Rule
 from adjoint.staged.failures import CannotStage
 from adjoint.staging.calls import install
 from adjoint.staging.recursion import resolve_call
-from adjoint.staging.stage import Graph, Output, Signature, signature_of, stage_function
+from adjoint.staging.stage import Graph, Signature, signature_of, stage_function
 from adjoint.transforms.simplify import simplify
 
 for _fn, _implementation in staged_creation.STAGED.items():
@@ -34,6 +37,13 @@ for _fn, _implementation in staged_creation.STAGED.items():
 install()
 
 __all__ = ["Jitted", "StagedFunction", "jit", "report", "stage"]
+
+
+DEFAULT = "llvm"
+"""The backend where none is named."""
+
+RECENT = 4
+"""How many graphs are tried before the right one is looked up."""
 
 
 class StagedFunction:
@@ -89,26 +99,14 @@ class StagedFunction:
         return f"<staged {self.function.name}>"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return execute(self._graph, self._leaves(args, kwargs))
+        return Interpreted(self._graph)(self._leaves(args, kwargs))
 
 
-def execute(graph: Graph, leaves: Sequence[Any]) -> Any:
-    """Run a staged function, its effects included."""
-    from adjoint.backends.interpret import run
+def error_of(failed: Failed) -> BaseException:
+    """Return what machine code has failed with."""
+    from adjoint.backends.llvm import contexts
 
-    given = graph.inputs(leaves)
-    results = run(graph.function, given)
-    shift = len(graph.lengths)
-    for k, number in graph.stores:
-        array = given[shift + k]
-        array[...] = results[number]
-
-    def seen(leaf: Any) -> Any:
-        return results[leaf.number] if isinstance(leaf, Output) else leaf
-
-    for location, spec, out in graph.writes:
-        location.set(tree.unflatten(spec, [seen(x) for x in out]))
-    return tree.unflatten(graph.out_spec, [seen(x) for x in graph.outputs])
+    return contexts.error_of(failed)
 
 
 def make_graph(
@@ -163,8 +161,11 @@ class Jitted:
         self.static_argnames = (
             (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
         )
-        self.backend = backend
-        self.graphs: dict[Any, list[Graph]] = {}
+        self.backend = backend or DEFAULT
+        self.launchers: dict[Any, list[Launcher]] = {}
+        self._recent: list[tuple[Any, Launcher]] = []
+        self._flat: list[Launcher] = []
+        self._simple = not self.static_argnames and static_argnums == ()
         self._fixed: dict[Any, frozenset[int]] = {}
         self._derived: dict[Any, tuple[Jitted, Jitted]] = {}
 
@@ -174,11 +175,39 @@ class Jitted:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if staging():
             return resolve_call(self.fun)(*args, **kwargs)
+        try:
+            if not kwargs:
+                for known in self._flat:
+                    found = known.quick(*args)  # type: ignore[misc]
+                    if found is not NotImplemented:
+                        return found
+            for take, known in self._recent:
+                given = take((args, kwargs))
+                if given is not None:
+                    found = known.quick(*given)  # type: ignore[misc]
+                    if found is not NotImplemented:
+                        return found
+        except Failed as failed:
+            raise error_of(failed) from None
         leaves, spec, rebuild = self._leaves(args, kwargs)
         tape = innermost(leaves)
         if tape is not None:
             return self._differentiated(tape, leaves, spec, rebuild)
-        return execute(self._graph(leaves, spec, rebuild), leaves)
+        known = self._launcher(leaves, spec, rebuild)
+        result = known(leaves)
+        if known.quick is not None and self._simple:
+            self._remember(known, args, kwargs)
+        return result
+
+    def _remember(self, known: Launcher, args: Any, kwargs: Any) -> None:
+        """Try this graph first at the next call."""
+        if not kwargs and tree.is_flat_tuple(tree.structure(args)):
+            self._flat = [known, *[x for x in self._flat if x is not known]][:RECENT]
+            return
+        take = taker(tree.structure((args, kwargs)))
+        if take is not None:
+            others = [x for x in self._recent if x[1] is not known]
+            self._recent = [(take, known), *others][:RECENT]
 
     def _leaves(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
         static = self.static_argnums
@@ -209,19 +238,20 @@ class Jitted:
             ) from None
         return leaves, key, rebuild
 
-    def _graph(self, leaves: list[Any], spec: Any, rebuild: Callable) -> Graph:
+    def _launcher(self, leaves: list[Any], spec: Any, rebuild: Callable) -> Launcher:
         base = (spec, signature_of(leaves))
         fixed = self._fixed.get(base, frozenset())
         key = (spec, signature_of(leaves, fixed)) if fixed else base
-        for graph in self.graphs.get(key, ()):
-            if graph.holds(leaves):
-                return graph
+        for known in self.launchers.get(key, ()):
+            if known.graph.holds(leaves):
+                return known
         graph, now = make_graph(self.fun, leaves, rebuild, fixed)
         if now != fixed:
             self._fixed[base] = now
             key = (spec, signature_of(leaves, now))
-        self.graphs.setdefault(key, []).append(graph)
-        return graph
+        known = launcher(graph, leaves, self.backend)
+        self.launchers.setdefault(key, []).append(known)
+        return known
 
     def _differentiated(self, tape: Any, leaves: list[Any], spec: Any, rebuild: Callable) -> Any:
         """Record the call as one operation, whose derivatives are graphs too."""
@@ -283,10 +313,10 @@ def jit(
     static_argnames: str | Sequence[str] = (),
     backend: str | None = None,
 ) -> Any:
-    """Return ``fun`` staged: its loops and branches as operations of a graph that is kept.
+    """Return ``fun`` compiled: its loops and branches stay loops and branches, in machine code.
 
-    The first call with arguments of new types runs ``fun`` on staged values, which records a graph;
-    later calls run the graph. Lengths, integers and floating-point numbers may change from call to
+    The first call with arguments of new types runs ``fun`` on staged values, which records a graph,
+    and compiles the graph; later calls run the code. Lengths, integers and floating-point numbers may change from call to
     call without staging anew; strings, booleans and other objects are part of what is staged.
     Arrays and numbers that ``fun`` reads from globals, closures and attributes are read anew at
     each call, and its effects (arrays changed in place, attributes assigned to, printing) happen at
@@ -298,8 +328,9 @@ def jit(
         Of pytrees of numbers, arrays and other things. Without it, ``jit`` returns a decorator.
     static_argnums, static_argnames : int, str or sequences of them
         Arguments that are constants of the graph; they must be hashable.
-    backend : {"interpret"}, optional
-        What runs the graph: the interpreter, in NumPy.
+    backend : {"llvm", "interpret"}, optional
+        What runs the graph: machine code made by LLVM (the default; the extra ``jit``), or the
+        interpreter, in NumPy.
 
     Returns
     -------
@@ -310,6 +341,8 @@ def jit(
     ------
     TracingError
         If something in ``fun`` cannot be staged; the message says what, where and what to do.
+    MissingDependencyError
+        If llvmlite is not installed; the message says how to install it.
 
     Examples
     --------
@@ -323,8 +356,8 @@ def jit(
     >>> slope(np.zeros(3), 2)
     array([1., 1., 0.])
     """
-    if backend not in (None, "interpret"):
-        raise InputError(f"backend={backend!r} is not known; there is 'interpret'")
+    if backend not in (None, "llvm", "interpret"):
+        raise InputError(f"backend={backend!r} is not known; there are 'llvm' and 'interpret'")
     if fun is None:
         return functools.partial(
             jit, static_argnums=static_argnums, static_argnames=static_argnames, backend=backend
@@ -385,7 +418,7 @@ def report(fun: Callable) -> str:
     """
     if not isinstance(fun, Jitted):
         raise InputError(f"{name_of(fun)} is not what ad.jit returned: it has no graphs")
-    graphs = [g for found in fun.graphs.values() for g in found]
+    graphs = [known.graph for found in fun.launchers.values() for known in found]
     lines = [f"{name_of(fun.fun)}: {len(graphs)} graph{'s' * (len(graphs) != 1)}"]
     for graph in graphs:
         for place, reason in graph.unrolled.items():

@@ -26,6 +26,7 @@ from adjoint.staging.visible import visible
 from adjoint.transforms.regions import inline
 
 __all__ = [
+    "Constant",
     "Graph",
     "Output",
     "Signature",
@@ -74,11 +75,11 @@ def signature_of(leaves: Sequence[Any], fixed: frozenset[int] = frozenset()) -> 
         elif isinstance(leaf, np.generic) and leaf.dtype.kind in "biufc":
             found.append(leaf.dtype)
         else:
-            found.append(_Constant(leaf))
+            found.append(Constant(leaf))
     return Signature(tuple(found))
 
 
-class _Constant:
+class Constant:
     """A leaf that the graph takes for granted."""
 
     __slots__ = ("value",)
@@ -87,7 +88,7 @@ class _Constant:
         self.value = value
 
     def __eq__(self, other: Any) -> bool:
-        if not isinstance(other, _Constant) or type(self.value) is not type(other.value):
+        if not isinstance(other, Constant) or type(self.value) is not type(other.value):
             return False
         if self.value is other.value:
             return True
@@ -277,7 +278,7 @@ def _parameters(
     arguments = []
     given: list[Any] = []
     for k, (leaf, sign) in enumerate(zip(leaves, signature.leaves, strict=True)):
-        if isinstance(sign, _Constant):
+        if isinstance(sign, Constant):
             given.append(leaf)
             continue
         if type(sign) is tuple:

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from adjoint.backends.llvm import contexts, engine, stack_values
-from adjoint.backends.llvm.contexts import Failed
+from adjoint.backends.llvm.failed import Failed
 from adjoint.backends.llvm.lower.entry import lower_function
 from adjoint.backends.llvm.lower.python_entry import Derived
 from adjoint.ir.graph import Function
 from adjoint.ir.types import StackType, Type
 
-__all__ = ["Compiled", "Derived", "Variant", "compile_function", "run"]
+__all__ = ["Compiled", "Derived", "Variant", "argument", "call", "compile_function", "run"]
 
 OPTIONS: engine.Options | None = None
 """How functions are compiled; None: as the engine thinks best."""
@@ -52,7 +52,7 @@ class Variant:
     Attributes
     ----------
     enter : builtin function
-        Takes the arguments. It returns None where they are not what the code is for, or where no
+        Takes the arguments. It returns NotImplemented where they are not what the code is for, or where no
         context is idle; it raises `Failed` (`contexts.error_of` says why).
     """
 
@@ -122,12 +122,12 @@ def call(variant: Variant, args: Sequence[Any]) -> Any:
     """Return what the code gives for arguments that it is for."""
     try:
         found = variant.enter(*args)
-        if found is None:
+        if found is NotImplemented:
             contexts.add_context()
             found = variant.enter(*args)
     except Failed as failed:
         raise contexts.error_of(failed) from None
-    if found is None:
+    if found is NotImplemented:
         raise TypeError("the arguments are not of the types that the code is for")
     return found
 

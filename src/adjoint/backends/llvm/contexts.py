@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from adjoint.backends.llvm import engine
+from adjoint.backends.llvm.failed import Failed
 from adjoint.backends.llvm.frames import run_call
 from adjoint.backends.llvm.lower import python_entry, runtime
 from adjoint.backends.llvm.lower.runtime import CONTEXT_WORDS, WORD
@@ -21,14 +22,10 @@ from adjoint.backends.llvm.lower.runtime import CONTEXT_WORDS, WORD
 if TYPE_CHECKING:
     from adjoint.backends.llvm.lower.program import Program
 
-__all__ = ["Failed", "add_context", "callback", "error_of", "forget", "prepare", "remember"]
+__all__ = ["add_context", "callback", "error_of", "forget", "note", "prepare", "remember"]
 
 LIMIT = 1 << 30
 """Bytes of memory that a context keeps between calls."""
-
-
-class Failed(Exception):
-    """A call has failed; its argument is the address of the context, which says why."""
 
 
 class Context:

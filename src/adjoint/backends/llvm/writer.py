@@ -125,12 +125,16 @@ class Body:
         The function's own, and those of the open loops of a nest.
     depth : dict
         Register → the level at which it is defined, if that is not the function's own.
+    again : bool
+        Whether what is written computes numbers that are computed elsewhere too, and have to be
+        the same to the last bit there.
     """
 
     def __init__(self, module: Module) -> None:
         self.module = module
         self.levels = [Level("body")]
         self.depth: dict[Any, int] = {}
+        self.again = False
         self._names = 0
 
     # -- names and lines ---------------------------------------------------------------------------
@@ -174,6 +178,10 @@ class Body:
         if at:
             depth[name] = at
         return name
+
+    def flags(self, flags: str = "contract") -> str:
+        """Return what LLVM may do with a floating-point instruction, as a suffix of its name."""
+        return "" if self.again else f" {flags}"
 
     # -- integers ----------------------------------------------------------------------------------
 

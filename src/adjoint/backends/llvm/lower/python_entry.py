@@ -3,7 +3,7 @@
 It has the signature of a built-in function that takes positional arguments (CPython's
 ``METH_FASTCALL``, https://docs.python.org/3/c-api/structures.html) and does in machine code what
 costs microseconds in Python: look at types, lengths and layouts, find the numbers, make the arrays
-for the results. It returns ``None`` where the arguments are not what the code is for (or no context
+for the results. It returns ``NotImplemented`` where the arguments are not what the code is for (or no context
 is idle), and raises `Failed` with the address of the context where the graph has failed.
 
 Only what CPython and NumPy promise to extension modules is used: the C API's functions, the fields
@@ -101,7 +101,7 @@ def symbols(failed: type) -> dict[str, int]:
     table = pointer(core._ARRAY_API, None)
     for name, (k, _) in _NUMPY.items():
         found[name] = ctypes.c_void_p.from_address(table + 8 * k).value or 0
-    found["python.none"] = id(None)
+    found["python.missed"] = id(NotImplemented)
     found["python.true"] = id(True)
     found["python.failed"] = id(failed)
     for kind in (bool, int, float, complex, np.ndarray):
@@ -185,7 +185,7 @@ class _Entry:
         return self.let(f"load {type}, ptr {self.place(base, offset)}")
 
     def require(self, truth: str) -> None:
-        """Go on where a truth holds; else return None."""
+        """Go on where a truth holds; else return NotImplemented."""
         further = self.label()
         self.do(f"br i1 {truth}, label %{further}, label %missed, !prof !0")
         self.do(f"{further}:")
@@ -426,7 +426,7 @@ def enter(
     else:
         _tuple(e, found)
     e.do("missed:")
-    none = e.object("python.none")
+    none = e.object("python.missed")
     e.run("Py_IncRef", f"ptr {none}")
     e.do(f"ret ptr {none}")
     text = "\n".join(e.lines)

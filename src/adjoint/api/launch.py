@@ -1,0 +1,164 @@
+"""Running a graph: what is checked at each call, which code runs, what becomes of its results.
+
+A `Launcher` takes the argument leaves. Its ``quick`` does so too and does what is needed when a
+function is called again with arguments like the last: it returns NotImplemented where they are not
+what the graph is for. Of a function without captured values, guards or effects it is the machine code
+itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from adjoint import tree
+from adjoint.api.structures import maker
+from adjoint.staging.stage import Constant, Graph, Output
+
+__all__ = ["Interpreted", "Launcher", "Native", "launcher"]
+
+
+class Launcher:
+    """A graph and what runs it."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self._make = maker(graph.out_spec)
+        numbers = [x.number if isinstance(x, Output) else None for x in graph.outputs]
+        self._in_order = numbers == list(range(len(numbers)))
+
+    def __call__(self, leaves: Sequence[Any]) -> Any:
+        """Run the graph, which is the right one for these arguments; return the function's result."""
+        raise NotImplementedError
+
+    def finish(self, results: Sequence[Any], given: Sequence[Any]) -> Any:
+        """Do what the function does to its surroundings, and return its result.
+
+        Parameters
+        ----------
+        results : sequence
+            Of the graph.
+        given : sequence
+            The graph's arguments but for lengths.
+        """
+        graph = self.graph
+        if self._in_order and not graph.stores and not graph.writes:
+            return self._make(results)
+        for k, number in graph.stores:
+            given[k][...] = results[number]
+
+        def seen(leaf: Any) -> Any:
+            return results[leaf.number] if isinstance(leaf, Output) else leaf
+
+        for location, spec, out in graph.writes:
+            location.set(tree.unflatten(spec, [seen(x) for x in out]))
+        return self._make([seen(x) for x in graph.outputs])
+
+
+class Interpreted(Launcher):
+    """A graph that the interpreter runs."""
+
+    quick: Callable[..., Any] | None = None
+
+    def __call__(self, leaves: Sequence[Any]) -> Any:
+        from adjoint.backends.interpret import run
+
+        graph = self.graph
+        given = graph.inputs(leaves)
+        return self.finish(run(graph.function, given), given[len(graph.lengths) :])
+
+
+class Native(Launcher):
+    """A graph that runs as machine code."""
+
+    def __init__(self, graph: Graph, leaves: Sequence[Any]) -> None:
+        from adjoint.backends.llvm import compiled
+        from adjoint.backends.llvm.compiled import Derived
+
+        super().__init__(graph)
+        self._compiled = compiled
+        shift = len(graph.lengths)
+        position = {leaf: shift + k for k, leaf in enumerate(graph.arguments)}
+        parameters = graph.function.block.parameters
+        self._derived = [
+            Derived(k, position[leaf], axis, parameters[k].bounds[0] or 0)
+            for k, (leaf, axis) in enumerate(graph.lengths)
+        ]
+        self._types = [p.type for p in parameters[shift:]]
+        only = len(graph.outputs) == len(graph.function.block.results)
+        pure = self._in_order and only and not graph.stores and not graph.writes
+        self._single = pure and tree.is_leaf(graph.out_spec)
+        self._plain = self._single or (pure and tree.is_flat_tuple(graph.out_spec))
+        self._constants = [
+            (k, Constant(leaf)) for k, leaf in enumerate(leaves) if k not in position
+        ]
+        self._variants: dict[tuple[bool, ...], Any] = {}
+        self.quick: Callable[..., Any] | None = None
+        self._choose(self._given(leaves), len(leaves))
+
+    @property
+    def variants(self) -> list[Any]:
+        """The code for each layout of arguments."""
+        return list(self._variants.values())
+
+    def _given(self, leaves: Sequence[Any]) -> list[Any]:
+        graph = self.graph
+        given = [leaves[k] for k in graph.arguments]
+        given += [c.read() for c in graph.captures]
+        return given
+
+    def _choose(self, given: Sequence[Any], count: int) -> Any:
+        """Return the code for arguments of this layout; it is the quick one from now on."""
+        shift = len(self._derived)
+        dense = tuple(type(x) is not np.ndarray or x.flags.c_contiguous for x in given)
+        variant = self._variants.get(dense)
+        if variant is None:
+            variant = self._compiled.Variant(
+                self.graph.function, (*[True] * shift, *dense), self._derived, self._single
+            )
+            self._variants[dense] = variant
+        self.quick = self._quick(variant.enter, count)
+        return variant
+
+    def _quick(self, enter: Callable[..., Any], count: int) -> Callable[..., Any]:
+        graph = self.graph
+        whole = graph.arguments == list(range(count))
+        if self._plain and whole and not (graph.captures or graph.guards or graph.signs):
+            return enter
+        arguments = graph.arguments
+        captures = [c.read for c in graph.captures]
+        constants = self._constants
+        guarded = bool(graph.guards or graph.signs)
+        plain = self._plain
+        finish = self.finish
+
+        def quick(*leaves: Any) -> Any:
+            if len(leaves) != count:
+                return NotImplemented
+            for k, value in constants:
+                if leaves[k] is not value.value and value != Constant(leaves[k]):
+                    return NotImplemented
+            given = [leaves[k] for k in arguments]
+            if guarded and not graph.holds(leaves):
+                return NotImplemented
+            given += [read() for read in captures]
+            found = enter(*given)
+            return found if plain or found is NotImplemented else finish(found, given)
+
+        return quick
+
+    def __call__(self, leaves: Sequence[Any]) -> Any:
+        given = [
+            self._compiled.argument(x, type)
+            for x, type in zip(self._given(leaves), self._types, strict=True)
+        ]
+        variant = self._choose(given, len(leaves))
+        found = self._compiled.call(variant, given)
+        return found if self._plain else self.finish(found, given)
+
+
+def launcher(graph: Graph, leaves: Sequence[Any], backend: str) -> Launcher:
+    """Return what runs a graph that was made for these argument leaves."""
+    return Interpreted(graph) if backend == "interpret" else Native(graph, leaves)
