@@ -2,6 +2,8 @@
 
 import pytest
 
+from adjoint.backends.llvm import compiled, engine
+
 
 @pytest.fixture(autouse=True)
 def cache_folder(tmp_path, monkeypatch):
@@ -11,3 +13,10 @@ def cache_folder(tmp_path, monkeypatch):
     for name in ("ADJOINT_CACHE", "ADJOINT_CACHE_SIZE", "ADJOINT_VECTOR_MATH"):
         monkeypatch.delenv(name, raising=False)
     return folder
+
+
+@pytest.fixture
+def compiled_quickly(monkeypatch):
+    """Compile with few passes, and keep nothing: for tests of what code says."""
+    monkeypatch.setenv("ADJOINT_CACHE", "0")
+    monkeypatch.setattr(compiled, "OPTIONS", engine.Options(passes=1, codegen=0, interleave=False))

@@ -62,5 +62,5 @@ def evaluate(text: str | Function, *args: Any, rtol: float = 1e-12) -> list[Any]
 def callbacks(f: Function) -> list[str]:
     """Return the names of the operations that Python runs, of a function that has run."""
     variants = compiled.compile_function(f)._variants.values()
-    calls = [call for v in variants for call in v.lowered.program.calls]
+    calls = [call for v in variants for call in v.program.calls]
     return [call.node.op.name for call in calls if call.node.op is not None]

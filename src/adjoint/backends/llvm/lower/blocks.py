@@ -80,7 +80,7 @@ def root(f: Lowering, key: Key) -> Key:
         if op is project_result:
             key = (key.inputs[0], key.params["k"])
         elif (op in CONSUMING and f.ownership.in_place.get(key, False)) or op in (
-            control.recompute, control.checked,
+            control.recompute, control.checked, control.unless,
         ):  # fmt: skip
             key = key.inputs[0]
         else:

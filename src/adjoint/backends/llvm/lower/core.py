@@ -118,6 +118,25 @@ class Lowering:
             if rep.key is None:
                 rep.key = key
             self.pending[key] = rep
+            if key in self.several and not rep.shared:
+                self.reproducible(rep)
+
+    def reproducible(self, lazy: Lazy) -> None:
+        """Have the elements of an array be the same to the last bit wherever they are computed.
+
+        A product that is contracted with a sum in one place and not in another would make an
+        element differ from the maximum that it is.
+        """
+        body, element = self.body, lazy.element
+
+        def again(index: Index) -> Element:
+            outer, body.again = body.again, True
+            try:
+                return element(index)
+            finally:
+                body.again = outer
+
+        lazy.element = again
 
     def forget(self, key: Key) -> None:
         """Let go of a value that is not read any more; a number may still be part of a shape."""

@@ -37,7 +37,7 @@ def elementwise(f: Lowering, node: Value) -> Any:
         assert found is not None
         return cast(f.body, found, loop[-1], type.dtype)
 
-    return mapped(f, node, element, cost_of(op.name))
+    return mapped(f, node, element, cost_of(op.name, loop[0]))
 
 
 def mapped(f: Lowering, node: Value, element: Any, cost: int) -> Lazy:

@@ -10,7 +10,7 @@ import numpy as np
 from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.folds import fold
 from adjoint.backends.llvm.lower.maps import cast_rep, combined
-from adjoint.backends.llvm.lower.memory import force
+from adjoint.backends.llvm.lower.memory import comparable, force
 from adjoint.backends.llvm.lower.reductions import extrema, sums
 from adjoint.backends.llvm.lower.scalar import Scalars, element_of
 from adjoint.backends.llvm.lower.types import Element, arithmetic, in_registers
@@ -29,7 +29,7 @@ class _Rows:
         (x,) = node.inputs
         self.f, self.node = f, node
         self.dtype = dtype = node.dtype
-        self.rep = cast_rep(f, f.rep(x), dtype)
+        self.rep = comparable(f, cast_rep(f, f.rep(x), dtype))
         self.dimensions = x.shape
         ndim = len(self.rep.shape)
         self.axes = tuple(sorted(normalized(node.params.get("axis"), ndim))) if ndim else ()

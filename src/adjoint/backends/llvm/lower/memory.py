@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from adjoint.backends.llvm.lower.core import Hoist, Lowering
+from adjoint.backends.llvm.lower.costs import CHEAP, lazy_cost
 from adjoint.backends.llvm.lower.runtime import give_back, take
 from adjoint.backends.llvm.lower.types import in_memory
 from adjoint.backends.llvm.lower.values import Array, Buffer, Lazy, Number, Shape
@@ -24,7 +25,10 @@ from adjoint.ir import dims
 from adjoint.ir.dims import Dim
 from adjoint.ir.graph import Value
 
-__all__ = ["SMALL", "allocate", "force", "in_memory_of", "overwritten", "reads", "real_buffer"]
+__all__ = [
+    "SMALL", "allocate", "comparable", "force", "in_memory_of", "overwritten", "reads",
+    "real_buffer",
+]  # fmt: skip
 
 SMALL = 64
 """Elements up to which an array of constant shape lies in the function's frame."""
@@ -224,6 +228,15 @@ def made(f: Lowering, lazy: Lazy, target: Buffer) -> None:
         target.tokens = target.tokens | f.tokens(lazy.key)
     lazy.buffer = target
     f.forced[-1].append(lazy)
+
+
+def comparable(f: Lowering, rep: Array) -> Array:
+    """Return an array whose elements are computed more than once, and compared."""
+    if isinstance(rep, Lazy) and rep.buffer is None:
+        if lazy_cost(rep) > CHEAP:
+            return force(f, rep)
+        f.reproducible(rep)
+    return rep
 
 
 def in_memory_of(f: Lowering, rep: Array) -> Buffer:

@@ -11,7 +11,7 @@ from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.folds import Fold, fold
 from adjoint.backends.llvm.lower.indexing import source_index
 from adjoint.backends.llvm.lower.maps import combined
-from adjoint.backends.llvm.lower.memory import allocate, force
+from adjoint.backends.llvm.lower.memory import allocate, comparable, force
 from adjoint.backends.llvm.lower.nest import Axes, aligned, copy_into, each, prepare, settled
 from adjoint.backends.llvm.lower.paths import reached
 from adjoint.backends.llvm.lower.positions import Positions, positions_of
@@ -51,9 +51,7 @@ def _extremum(name: str) -> Callable[..., Any]:
 def _place_of(f: Lowering, x: Value, name: str, axis: int | None, keepdims: bool) -> Any:
     """Return where the first of the greatest (or least) elements is; a NaN is one."""
     body = f.body
-    rep = f.rep(x)
-    if isinstance(rep, Lazy) and rep.buffer is None and rep.cost > 2:
-        rep = force(f, rep)
+    rep = comparable(f, f.rep(x))
     shape = rep.shape
     ndim = len(shape)
     axes = tuple(range(ndim)) if axis is None else (axis % ndim,)

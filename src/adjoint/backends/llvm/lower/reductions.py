@@ -28,7 +28,7 @@ def sums(f: Lowering, dtype: np.dtype) -> Fold:
         t = in_registers(dtype)
 
         def add_real(x: str, y: str) -> str:
-            return body.op(f"fadd reassoc contract {t} {x}, {y}", x, y)
+            return body.op(f"fadd{body.flags('reassoc contract')} {t} {x}, {y}", x, y)
 
         if dtype.kind == "c":
             return Fold(
@@ -47,8 +47,12 @@ def products(f: Lowering, dtype: np.dtype) -> Fold:
 
         e = Scalars(body)
         return Fold(dtype, 1, lambda x, y: complex_product(e, e.part(dtype), x, y))
-    how = "fmul reassoc contract" if dtype.kind == "f" else "mul"
-    return Fold(dtype, 1, lambda x, y: body.op(f"{how} {t} {x}, {y}", x, y))
+
+    def multiply(x: Any, y: Any) -> str:
+        how = f"fmul{body.flags('reassoc contract')}" if dtype.kind == "f" else "mul"
+        return body.op(f"{how} {t} {x}, {y}", x, y)
+
+    return Fold(dtype, 1, multiply)
 
 
 def extrema(f: Lowering, dtype: np.dtype, name: str) -> Fold:

@@ -29,10 +29,6 @@ from adjoint.ir.types import Type
 
 __all__ = ["COST", "Scalars", "cost_of", "element_of", "loop_types", "weak_type"]
 
-CONTRACT = "contract"
-"""Multiply-adds may be contracted."""
-
-
 class Scalars:
     """What writes operations on numbers into a body."""
 
@@ -47,7 +43,7 @@ class Scalars:
 
     def flt(self, instruction: str, t: np.dtype, *xs: str) -> str:
         """Write a floating-point instruction."""
-        return self.op(f"{instruction} {CONTRACT}", in_registers(t), *xs)
+        return self.op(instruction + self.body.flags(), in_registers(t), *xs)
 
     def select(self, truth: str, type: str, x: str, y: str) -> str:
         """Return x or y."""
@@ -183,8 +179,14 @@ _CHEAP = frozenset(
 )
 
 
-def cost_of(name: str) -> int:
-    """Return about how many additions an operation is worth."""
+def cost_of(name: str, dtype: np.dtype) -> int:
+    """Return about how many additions an operation on numbers of a dtype is worth.
+
+    What calls the library is not cheap, since it may not be computed twice: the versions for
+    vectors give other last digits.
+    """
+    if dtype.kind == "c" and name == "absolute":
+        name = "hypot"
     return 1 if name in _CHEAP else COST.get(name, 20)
 
 

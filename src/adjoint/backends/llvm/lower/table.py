@@ -10,6 +10,7 @@ import numpy as np
 import adjoint.backends.llvm.lower.scalar_math  # noqa: F401  (rows of the table of elements)
 from adjoint.backends.llvm.lower import callbacks, control, loops
 from adjoint.backends.llvm.lower.calls import call
+from adjoint.backends.llvm.lower.checks import checked
 from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.creation import CREATION, range_count
 from adjoint.backends.llvm.lower.elementwise import elementwise
@@ -28,7 +29,6 @@ from adjoint.ir.graph import Value
 from adjoint.ops import control as ops
 from adjoint.ops.inference.lengths import as_length
 from adjoint.ops.registry import OPS
-from adjoint.ops.structural import project_result
 
 __all__ = ["LOWERINGS", "lower"]
 
@@ -78,10 +78,6 @@ def _raise(f: Lowering, node: Value) -> Any:
     return Number(INT, "0")
 
 
-def _call_back(f: Lowering, node: Value) -> Any:
-    return None
-
-
 LOWERINGS: dict[str, Callable[[Lowering, Value], Any]] = {
     **SHAPING,
     **CREATION,
@@ -98,8 +94,10 @@ LOWERINGS: dict[str, Callable[[Lowering, Value], Any]] = {
     "range_length": _range_length,
     "require_equal": _require_equal,
     "project": _project,
-    "check": callbacks.checked,
-    "checked": callbacks.checked,
+    "raise": _raise,
+    "check": checked,
+    "checked": checked,
+    "unless": checked,
 }
 
 CONTROL: dict[Any, Callable[[Lowering, Value], None]] = {
@@ -133,5 +131,3 @@ def lower(f: Lowering, node: Value) -> None:
         return
     callbacks.call_back(f, node)
 
-
-_ = project_result, _raise, _call_back
