@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from adjoint.ir.graph import Value
 
 __all__ = [
-    "Dim", "add", "difference", "evaluate", "greatest", "known_sign", "least", "linear", "of_value",
+    "Dim", "add", "difference", "evaluate", "example", "greatest", "known_sign", "least", "linear", "of_value",
     "scale", "texts",
 ]  # fmt: skip
 
@@ -214,6 +214,14 @@ def _level(value: Value, levels: dict[Value, int], depth: int) -> int:
     return level
 
 
+def example(x: Any) -> int | None:
+    """Return what a dimension was for the arguments at hand, if it depends on nothing else."""
+    if not isinstance(x, Dim):
+        return x
+    lengths = {v: v.example for v, _ in x.terms}
+    return None if None in lengths.values() else evaluate(x, lengths)
+
+
 def known_sign(x: Any) -> str | None:
     """Return what is proved of x: ``"==0"``, ``">0"``, ``">=0"``, ``"<0"``, ``"<=0"`` or None."""
     low = least(x)
@@ -225,13 +233,10 @@ def known_sign(x: Any) -> str | None:
     if low == 0 and high == 0:
         return "==0"
     known = ">=0" if low == 0 else "<=0" if high == 0 else None
-    if (
-        known is None
-        and isinstance(x, Dim)
-        and assumptions
-        and all(v.example is not None for v, _ in x.terms)
-    ):
-        return assumptions[-1](x, evaluate(x, {v: v.example for v, _ in x.terms}))
+    if known is None and isinstance(x, Dim) and assumptions:
+        now = example(x)
+        if now is not None:
+            return assumptions[-1](x, now)
     return known
 
 

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from adjoint.ir.dims import Dim
+from adjoint.ir.dims import Dim, example
 from adjoint.ir.graph import Value, operands
 from adjoint.ir.types import AnyType, StackType, Type
 
@@ -66,13 +66,18 @@ _KEEP = 32
 _ONE_OPERATION = 8
 
 # Work for each byte of the result. A kept byte is written, read again, and missing elsewhere until
-# then. Sums and products of numbers at hand cost next to nothing beside that; a vectorised
-# exponential costs about as much as writing its result.
+# then. Sums and products of numbers at hand cost next to nothing beside that. A vectorised
+# exponential costs about as much as writing its result to memory and reading it again, and several
+# times as much as doing so in a cache.
 _VIEW = 0
 _ARITHMETIC = 1
 _DIVISION = 4
 _GATHER = 8
 _TRANSCENDENTAL = 12
+_TRANSCENDENTAL_IN_CACHE = 40
+
+_CACHED = 4096
+"""Elements up to which an entry stays in a cache until it is read."""
 
 _GROUPS = {
     _VIEW: """
@@ -108,6 +113,12 @@ def _elements(type: Type) -> int:
     return prod(n if isinstance(n, int) else _NOMINAL for n in type.shape)
 
 
+def _is_cached(type: Type) -> bool:
+    """Tell whether an array was small when the function was staged."""
+    lengths = [example(n) for n in type.shape]
+    return None not in lengths and prod(lengths) <= _CACHED  # type: ignore[arg-type]
+
+
 def _bytes(type: AnyType) -> int:
     if isinstance(type, StackType):
         return _NOMINAL * _bytes(type.entry)
@@ -138,6 +149,8 @@ def redoing_cost(node: Value, free: frozenset[Value] = frozenset()) -> int | Non
         op.name == "read" and not all(k != "index" or _is_basic(i) for k, i in node.params["path"])
     ):
         work = _GATHER
+    if work == _TRANSCENDENTAL and isinstance(type, Type) and _is_cached(type):
+        work = _TRANSCENDENTAL_IN_CACHE
     return _ONE_OPERATION + (work * _bytes(type) if work else 0)
 
 

@@ -45,6 +45,9 @@ ARITY = {**dict.fromkeys(_UNARY, 1), **dict.fromkeys(_BINARY, 2)}
 for (sqrt, floor, copysign...) is not here, nor are the Bessel functions, whose last digits are
 wrong near their zeros."""
 
+MASKED = "masked."
+"""What the names of vector versions that take a mask begin with."""
+
 _SUFFIX = {"double": "", "float": "f"}
 _BITS = {"double": 64, "float": 32}
 # The letter of a vector register's kind in a vector function's name, the processor's feature that
@@ -83,13 +86,39 @@ class MathFunction:
         """What a module has to declare, once; `prelude` says what else it needs."""
         attributes = "nounwind willreturn nosync nofree speculatable memory(none)"
         taken = "v" * self.arity
-        names = ",".join(f"_ZGV_LLVM_N{w}{taken}_{self.symbol}({s})" for w, s in self.variants)
+        names = ",".join(
+            f"_ZGV_LLVM_N{w}{taken}_{self.symbol}({s}),"
+            f"_ZGV_LLVM_M{w}{taken}_{self.symbol}({MASKED}{s})"
+            for w, s in self.variants
+        )
         mapping = f' "vector-function-abi-variant"="{names}"' if names else ""
         lines = [f"declare {self._signature(self.type, self.symbol)} {attributes}{mapping}"]
         for width, symbol in self.variants:
             vector = f"<{width} x {self.type}>"
             lines.append(f"declare {self._signature(vector, symbol)} {attributes}")
         return tuple(lines)
+
+    @property
+    def masked(self) -> tuple[str, ...]:
+        """Vector versions that take a mask, which libmvec has not: other lanes are of the number 1."""
+        found = []
+        for width, symbol in self.variants:
+            vector, mask = f"<{width} x {self.type}>", f"<{width} x i1>"
+            ones = f"splat ({self.type} 1.0)"
+            names = [f"%x{k}" for k in range(self.arity)]
+            lines = [
+                f"%y{k} = select {mask} %mask, {vector} {x}, {vector} {ones}"
+                for k, x in enumerate(names)
+            ]
+            given = ", ".join(f"{vector} %y{k}" for k in range(self.arity))
+            taken = ", ".join(f"{vector} {x}" for x in names)
+            found.append(
+                f"define internal {vector} @{MASKED}{symbol}({taken}, {mask} %mask) "
+                f"nounwind willreturn nosync nofree memory(none) noinline {{\n"
+                + "\n".join(lines)
+                + f"\n%z = tail call {vector} @{symbol}({given})\nret {vector} %z\n}}"
+            )
+        return tuple(found)
 
     def call(self, *operands: str) -> str:
         """Return the text of a call, to the right of ``=``."""
@@ -144,7 +173,8 @@ def prelude(functions: Iterable[MathFunction]) -> str:
     """Return all that a module has to declare for the functions that it calls."""
     each = list(dict.fromkeys(functions))
     lines = [line for one in each for line in one.declarations]
-    used = [f"ptr @{symbol}" for one in each for _, symbol in one.variants]
+    lines += [line for one in each for line in one.masked]
+    used = [f"ptr @{m}{symbol}" for one in each for _, symbol in one.variants for m in ("", MASKED)]
     if used:
         lines.append(
             f"@llvm.compiler.used = appending global [{len(used)} x ptr] [{', '.join(used)}], "

@@ -27,7 +27,7 @@ from adjoint.backends.llvm.lower.values import (
 )
 from adjoint.backends.llvm.writer import COLD, Body, Integer, Level, flatten
 from adjoint.ir.core import Block
-from adjoint.ir.dims import Dim
+from adjoint.ir.dims import Dim, example
 from adjoint.ir.graph import Function, Value
 from adjoint.transforms.lifetimes import Key, Lifetimes, type_of
 from adjoint.transforms.ownership import Ownership, analyse
@@ -35,6 +35,9 @@ from adjoint.transforms.ownership import Ownership, analyse
 __all__ = ["FOREIGN", "Hoist", "Lowering"]
 
 FOREIGN = frozenset({0})
+
+SHORT = 64
+"""Lengths up to which a loop is compiled for few passes."""
 
 INT = np.dtype(np.int64)
 
@@ -67,6 +70,8 @@ class Lowering:
         A list a block: what was forced in it.
     destinations : dict
         What is to be made in memory that is there already.
+    short : set
+        Lengths that were few in the call for which the function is compiled.
     """
 
     def __init__(
@@ -104,6 +109,7 @@ class Lowering:
         self.kept: dict[Any, bool] = {}
         self.roots: dict[Any, Any] = {}
         self.changed: dict[Value, set[int]] = {}
+        self.short: set[Integer] = set()
 
     # -- values ------------------------------------------------------------------------------------
 
@@ -183,6 +189,9 @@ class Lowering:
             total: Integer = n.constant
             for value, c in n.terms:
                 total = self.body.add(total, self.body.mul(self.integer(value), c))
+            now = example(n)
+            if now is not None and now <= SHORT:
+                self.short.add(total)
             return total
         if isinstance(n, Value):
             return self.integer(n)
@@ -240,7 +249,9 @@ class Lowering:
             else:
                 wide = body.add(wide, body.mul(i, stride))
         if wide != 0:
-            pointer = body.op(f"getelementptr inbounds i8, ptr {pointer}, i64 {wide}", pointer, wide)
+            pointer = body.op(
+                f"getelementptr inbounds i8, ptr {pointer}, i64 {wide}", pointer, wide
+            )
         if near != 0:
             type = in_memory(dtype)
             pointer = body.op(

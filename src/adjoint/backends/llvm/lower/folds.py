@@ -96,7 +96,7 @@ def _loops(
         return list(starts)
     former = f.group
     last = max([k for k, n in enumerate(loops) if n != 1], default=-1)
-    note, group = parallel(f) if last >= 0 else ("", former)
+    note, group = parallel(f, loops[last]) if last >= 0 else ("", former)
     state = list(starts)
     names: list[list[str]] = []
     positions: list[Integer] = []
@@ -238,12 +238,10 @@ def _in_blocks(
             new += _two_sum(f, t, s, c, x)
         return new[0::2] + new[1::2]
 
-    state = _loops(
-        f, [*outer, blocks], len(outer) + 1, [*types, *types], [*starts, *starts], block
+    state = _loops(f, [*outer, blocks], len(outer) + 1, [*types, *types], [*starts, *starts], block)
+    return _element(
+        [_compensated(f, t, s, c) for t, s, c in zip(types, state[:width], state[width:])]
     )
-    return _element([
-        _compensated(f, t, s, c) for t, s, c in zip(types, state[:width], state[width:])
-    ])
 
 
 def _two_sum(f: Lowering, t: str, s: str, c: str, x: str) -> list[str]:
@@ -397,9 +395,7 @@ def _in_registers(f: Lowering, rep: Any, how: Fold, axes: Any, result: Buffer) -
     f.through = outer
 
 
-def _in_memory(
-    f: Lowering, rep: Any, how: Fold, axes: Any, trailing: int, result: Buffer
-) -> None:
+def _in_memory(f: Lowering, rep: Any, how: Fold, axes: Any, trailing: int, result: Buffer) -> None:
     """Fold axes before others: into the result, row by row."""
     write_into(f, result, uniform(how.dtype, result.shape, literal(how.start, how.dtype)), None)
     outer, f.through = f.through, {}
@@ -436,7 +432,7 @@ def _nested(
     last = max([k for k, n in enumerate(counts) if n != 1], default=-1)
     # The innermost loop has to be one along which the result is not the same element.
     independent = independent and last == len(counts) - 1
-    note, group = parallel(f) if independent else ("", former)
+    note, group = parallel(f, counts[last]) if independent else ("", former)
     positions: list[Integer] = [
         0 if n == 1 else f.body.open_loop(n, note if k == last else "")
         for k, n in enumerate(counts)
@@ -447,4 +443,3 @@ def _nested(
     for n in counts:
         if n != 1:
             f.body.close_loop()
-

@@ -130,17 +130,14 @@ class Axes:
         return tuple(index)
 
 
-def each(
-    f: Lowering, axes: Axes, body: Callable[[Index], None], independent: bool = True
-) -> None:
+def each(f: Lowering, axes: Axes, body: Callable[[Index], None], independent: bool = True) -> None:
     """Write a nest whose innermost part is written by ``body``, from the index."""
     loops = axes.counts[: axes.first_written]
     former = f.group
-    note, group = parallel(f) if independent and any(n != 1 for n in loops) else ("", former)
     last = max([k for k, n in enumerate(loops) if n != 1], default=-1)
+    note, group = parallel(f, loops[last]) if independent and last >= 0 else ("", former)
     positions: list[Integer] = [
-        0 if n == 1 else f.body.open_loop(n, note if k == last else "")
-        for k, n in enumerate(loops)
+        0 if n == 1 else f.body.open_loop(n, note if k == last else "") for k, n in enumerate(loops)
     ]
     f.group = group
     write_out(axes.counts[axes.first_written :], positions, lambda at: body(axes.index(at)))
@@ -151,15 +148,23 @@ def each(
     f.memo.clear()
 
 
-def parallel(f: Lowering) -> tuple[str, str]:
+def parallel(f: Lowering, count: Integer) -> tuple[str, str]:
     """Return what the end of a loop, and what each access in it is marked with.
 
-    It says that no pass of the loop reads or writes what another one writes.
+    It says that no pass of the loop reads or writes what another one writes. Where passes are few,
+    it says to make vectors of the last ones too, under a mask.
     """
     group = f.module.metadata("distinct !{}")
     accesses = f.module.metadata(f'!{{!"llvm.loop.parallel_accesses", {group}}}')
+    parts = [accesses]
+    if count in f.short:
+        parts += [
+            f.module.metadata('!{!"llvm.loop.vectorize.predicate.enable", i1 true}'),
+            f.module.metadata('!{!"llvm.loop.vectorize.enable", i1 true}'),
+            f.module.metadata('!{!"llvm.loop.interleave.count", i32 1}'),
+        ]
     own = f.module.metadata("")
-    f.module.fill(own, f"distinct !{{{own}, {accesses}}}")
+    f.module.fill(own, f"distinct !{{{', '.join([own, *parts])}}}")
     return f"!llvm.loop {own}", f", !llvm.access.group {group}"
 
 
@@ -275,4 +280,3 @@ def write_into(
     f.body.end_nest(lines)
     settled(f)
     f.through = outer
-
