@@ -53,6 +53,11 @@ def _matmul(f: Lowering, node: Value) -> Any:
     if None in node.shape:
         return None
     shape = f.shape(node.shape)
+    from adjoint.backends.llvm.lower.narrow_products import narrow_product
+
+    found = narrow_product(f, node, a, b, shape)
+    if found is not None:
+        return found
     if isinstance(inner, int) and inner <= SHORT:
         return _short(f, node, a, b, shape, inner)
     if len(b.shape) == 1:
