@@ -8,6 +8,8 @@ imaginary part of ∞·(1 + 0i) is NaN). There are two exceptions.
   of cotangents of which one is zero because nothing contributes to it. Only the sign of a zero
   differs, where x is −0.0. A Python number 0.0 is left.
 * The sum of n equal numbers is their product with n, which is rounded once.
+* A linear map leaves a sum: Σᵢ (A B)ᵢⱼ = Σₖ (Σᵢ Aᵢₖ) Bₖⱼ, which is rounded in another order, as
+  any product of matrices may be.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from adjoint.ir.types import Type
 from adjoint.ops import control, creation, structural
 from adjoint.ops import elementwise as ew
 from adjoint.ops.indexing import getitem, read
+from adjoint.ops.linalg import matmul
 from adjoint.ops.plain import ufunc_op
 from adjoint.transforms.sharing import may_view
 from adjoint.transforms.simplify.facts import (
@@ -272,6 +275,36 @@ def _reduce_sum(node: Value, walk: Rewriter) -> Answer:
     return None if number is None else walk.emit(ew.multiply, (of, number), None, node.type, node)
 
 
+def _sum_of_product(node: Value, walk: Rewriter) -> Answer:
+    """Sum the rows or the columns of a product of matrices before they are multiplied."""
+    (x,) = node.inputs
+    axis = node.params.get("axis")
+    negated = x.op is ew.negative
+    if negated:
+        (x,) = x.inputs
+    if x.op is not matmul or node.dtype.kind not in "fc" or x.dtype != node.dtype:
+        return None
+    a, b = x.inputs
+    ndim = len(x.shape)
+    if axis is None or len(axis) != 1 or min(len(a.shape), len(b.shape)) < 2:
+        return None
+    at = axis[0] % ndim - ndim
+    if at < -2 or a.dtype != x.dtype or b.dtype != x.dtype:
+        return None
+    of = a if at == -2 else b
+    shape = list(of.shape)
+    shape[at] = 1
+    params = {"axis": (len(shape) + at,), "keepdims": True}
+    summed = walk.emit(structural.reduce_sum, (of,), params, Type(of.dtype, tuple(shape)), node)
+    whole = list(x.shape)
+    whole[at] = 1
+    inputs = (summed, b) if at == -2 else (a, summed)
+    found = walk.emit(matmul, inputs, x.params, Type(x.dtype, tuple(whole)), node)
+    if negated:
+        found = walk.emit(ew.negative, (found,), None, found.type, node)
+    return walk.emit(structural.reshape, (found,), {"shape": node.shape}, node.type, node)
+
+
 def _part(node: Value, walk: Rewriter) -> Answer:
     """Read an array that has the same number everywhere."""
     (x,) = node.inputs
@@ -322,7 +355,7 @@ ALGEBRA = Rules(
         structural.broadcast_to: (_if_same_type, _broadcast_to),
         structural.cast: (_cast,),
         structural.copy: (_copy,),
-        structural.reduce_sum: (_reduce_sum,),
+        structural.reduce_sum: (_reduce_sum, _sum_of_product),
         getitem: (_part,),
         read: (_part,),
     },

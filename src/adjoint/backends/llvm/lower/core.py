@@ -32,7 +32,7 @@ from adjoint.ir.graph import Function, Value
 from adjoint.transforms.lifetimes import Key, Lifetimes, type_of
 from adjoint.transforms.ownership import Ownership, analyse
 
-__all__ = ["FOREIGN", "Hoist", "Lowering"]
+__all__ = ["FOREIGN", "SHORT", "Hoist", "Lowering"]
 
 FOREIGN = frozenset({0})
 

@@ -8,7 +8,7 @@ from adjoint.backends.llvm.lower.values import Buffer, Lazy
 
 __all__ = ["CHEAP", "lazy_cost"]
 
-CHEAP = 4
+CHEAP = 8
 """What an element may cost to be computed again rather than kept in memory."""
 
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from adjoint.backends.llvm.lower.core import Lowering
+from adjoint.backends.llvm.lower.core import SHORT, Lowering
 from adjoint.backends.llvm.lower.types import Element, cast
 from adjoint.backends.llvm.lower.values import (
     MERGED,
@@ -28,6 +28,13 @@ __all__ = ["aligned", "copy_into", "each", "mergeable", "prepare", "settled", "w
 
 UNROLLED = 8
 """Elements of the last axes up to which they are written out."""
+
+_FEW_PASSES = (
+    '!{!"llvm.loop.vectorize.predicate.enable", i1 true}',
+    '!{!"llvm.loop.interleave.count", i32 1}',
+    '!{!"llvm.loop.unroll.disable"}',
+)
+"""What LLVM is told of a loop of few passes; the last, if it knows how many."""
 
 WRITTEN_OUT = 16
 """Elements up to which a whole array is written out."""
@@ -135,7 +142,7 @@ def each(f: Lowering, axes: Axes, body: Callable[[Index], None], independent: bo
     loops = axes.counts[: axes.first_written]
     former = f.group
     last = max([k for k, n in enumerate(loops) if n != 1], default=-1)
-    note, group = parallel(f, loops[last]) if independent and last >= 0 else ("", former)
+    note, group = parallel(f, loops[last], True) if independent and last >= 0 else ("", former)
     positions: list[Integer] = [
         0 if n == 1 else f.body.open_loop(n, note if k == last else "") for k, n in enumerate(loops)
     ]
@@ -148,21 +155,19 @@ def each(f: Lowering, axes: Axes, body: Callable[[Index], None], independent: bo
     f.memo.clear()
 
 
-def parallel(f: Lowering, count: Integer) -> tuple[str, str]:
+def parallel(f: Lowering, count: Integer, stores: bool = False) -> tuple[str, str]:
     """Return what the end of a loop, and what each access in it is marked with.
 
     It says that no pass of the loop reads or writes what another one writes. Where passes are few,
-    it says to make vectors of the last ones too, under a mask.
+    it says to make vectors of the last ones too, under a mask. ``stores``: each pass stores what
+    it computes, and that is all.
     """
     group = f.module.metadata("distinct !{}")
     accesses = f.module.metadata(f'!{{!"llvm.loop.parallel_accesses", {group}}}')
     parts = [accesses]
-    if count in f.short:
-        parts += [
-            f.module.metadata('!{!"llvm.loop.vectorize.predicate.enable", i1 true}'),
-            f.module.metadata('!{!"llvm.loop.vectorize.enable", i1 true}'),
-            f.module.metadata('!{!"llvm.loop.interleave.count", i32 1}'),
-        ]
+    few = stores and isinstance(count, int) and UNROLLED < count <= SHORT
+    if few or count in f.short:
+        parts += [f.module.metadata(text) for text in _FEW_PASSES[: 3 if few else 2]]
     own = f.module.metadata("")
     f.module.fill(own, f"distinct !{{{', '.join([own, *parts])}}}")
     return f"!llvm.loop {own}", f", !llvm.access.group {group}"
