@@ -6,10 +6,12 @@ computed transposed: Cᵀ = Bᵀ Aᵀ.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from adjoint.backends.llvm.lower.choice import kept_if
 from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.memory import allocate, in_memory_of
 from adjoint.backends.llvm.lower.nest import copy_into
@@ -66,7 +68,9 @@ def as_matrix(f: Lowering, rep: Any) -> Matrix:
         if fits == "true":
             return Matrix(buffer, _elements(f, far, size), transposed)
         if fits != "false":
-            return _if_it_fits(f, buffer, far, length, transposed, fits)
+            found = kept_if(f, fits, buffer, partial(_by_rows, f, buffer, transposed))
+            far = found.strides[-1 if transposed else -2]
+            return Matrix(found, _elements(f, far, size), transposed)
     return Matrix(_by_rows(f, buffer, False), n, False)
 
 
@@ -83,39 +87,6 @@ def _by_rows(f: Lowering, buffer: Buffer, transposed: bool) -> Buffer:
     )
     copy_into(f, target, buffer)
     return target
-
-
-def _if_it_fits(
-    f: Lowering, buffer: Buffer, far: Integer, length: Integer, transposed: bool, fits: str
-) -> Matrix:
-    """Return matrices that are copied if the distance of rows turns out not to be that of rows."""
-    body = f.body
-    size = buffer.dtype.itemsize
-    distance = _elements(f, far, size)
-    before = body.here.block
-    bad, after = body.label(), body.label()
-    body.branch(fits, after, bad)
-    body.begin(bad)
-    body.enter_scope()
-    copy = _by_rows(f, buffer, transposed)
-    body.leave_scope()
-    last = body.here.block
-    body.go(after)
-    body.begin(after)
-
-    def either(type: str, x: Integer, y: Integer) -> Integer:
-        if x == y:
-            return x
-        return body.let(f"phi {type} [ {x}, %{before} ], [ {y}, %{last} ]")
-
-    pointer = body.let(f"phi ptr [ {buffer.pointer}, %{before} ], [ {copy.pointer}, %{last} ]")
-    strides = [either("i64", x, y) for x, y in zip(buffer.strides, copy.strides, strict=True)]
-    distance = either("i64", distance, length)
-    found = Buffer(
-        buffer.dtype, buffer.shape, pointer, tuple(strides), False, buffer.tokens,
-        (buffer.memory, copy.memory),
-    )  # fmt: skip
-    return Matrix(found, distance, transposed)
 
 
 class Arguments:
