@@ -180,6 +180,11 @@ class Jitted:
             return self._differentiated(tape, leaves, spec, rebuild)
         return execute(self._graph(leaves, spec, rebuild), leaves)
 
+    def graph_for(self, *args: Any) -> tuple[Graph, list[Any]]:
+        """Return the graph that serves these arguments, and their leaves."""
+        leaves, spec, rebuild = self._leaves(args, {})
+        return self._graph(leaves, spec, rebuild), leaves
+
     def _leaves(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
         static = self.static_argnums
         static = (static,) if isinstance(static, int) else tuple(static)

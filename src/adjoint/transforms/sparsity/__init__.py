@@ -1,0 +1,11 @@
+"""Which entries of a derivative can be nonzero.
+
+The derivative is a graph: that of the tangents of a function. Its values are run with sets of
+inputs in place of tangents: ``walk`` makes the graph that does so, with the rules of ``table`` and
+``control``; ``operations`` are what it consists of, and form the sets of ``sets``; ``closure`` says
+what they are. ``detect`` puts the parts together.
+"""
+
+from adjoint.transforms.sparsity.detect import Detection
+
+__all__ = ["Detection"]
