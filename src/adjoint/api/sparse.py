@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -71,6 +72,7 @@ class SparseDerivative:
         self.sweeps = Sweeps(differentiated, argnums, holomorphic)
         self.given = None if sparsity is None else _as_pattern(sparsity, symmetric)
         self.forward = True
+        self._lock = threading.RLock()
         self._known: dict[int, _Known] = {}
         self._of_given: dict[Any, Plan] = {}
 
@@ -94,8 +96,12 @@ class SparseDerivative:
     # -- plans ---------------------------------------------------------------------------------
 
     def _plan(self, args: Any, kwargs: Any, leaves: list[Any]) -> Plan:
-        if self.given is not None:
-            return self._plan_of_given(args, kwargs, leaves)
+        with self._lock:
+            if self.given is not None:
+                return self._plan_of_given(args, kwargs, leaves)
+            return self._plan_of_found(args, kwargs, leaves)
+
+    def _plan_of_found(self, args: Any, kwargs: Any, leaves: list[Any]) -> Plan:
         known, values = self._detection(args, kwargs, leaves)
         facts = [np.shape(x) for x in leaves] + known.detection.facts(values)
         for k, (of, plan) in enumerate(known.plans):
@@ -335,8 +341,8 @@ def sparse_jacobian(
     ...     return np.diff(u**3)
     >>> jacobian = ad.sparse_jacobian(residuals)
     >>> jacobian(np.array([1.0, 2.0, 3.0])).toarray()
-    array([[-3., 12.,  0.],
-           [ 0.,-12., 27.]])
+    array([[ -3.,  12.,   0.],
+           [  0., -12.,  27.]])
     >>> jacobian.plan(np.ones(1000))
     <plan: 999 × 1000, 1998 entries by 2 forward sweeps>
     """

@@ -13,6 +13,7 @@ from typing import Any
 from adjoint.ir import Block
 from adjoint.ir.build import Builder, building, innermost
 from adjoint.ir.graph import Value
+from adjoint.ir.types import Type
 from adjoint.ops import control
 from adjoint.ops.indexing import read, update
 from adjoint.ops.structural import project_result
@@ -58,8 +59,8 @@ def _both_sides(walk: Dependence, node: Value, active: list[int]) -> Any:
             side.run(block)
         for k in active:
             results = [block.results[k] for block in node.blocks]
-            shapes = [s.type(r.type).shape for s, r in zip(sides, results, strict=True)]
-            if any([shape != walk.type(node.type[k]).shape for shape in shapes]):
+            types = [s.type(r.type) for s, r in zip(sides, results, strict=True)]
+            if any([_shape(t) != _shape(walk.type(node.type[k])) for t in types]):
                 return None
             given = [side.of(r) for side, r in zip(sides, results, strict=True)]
             parts[k] = _united(walk, builder, *given)
@@ -72,6 +73,10 @@ def _both_sides(walk: Dependence, node: Value, active: list[int]) -> Any:
     return tuple(parts)
 
 
+def _shape(type: Any) -> Any:
+    return type.shape if isinstance(type, Type) else None
+
+
 # -- stores of both sides --------------------------------------------------------------------------
 
 
@@ -81,14 +86,17 @@ def _united(walk: Dependence, builder: Builder, then: Sets, otherwise: Sets) -> 
         base, first = _stores(then[0], builder)
         other, second = _stores(otherwise[0], builder)
         if base is other and (first or second):
-            return (_stored(walk, base, first, second),)
+            stored = _stored if isinstance(base.type, Type) else _pushed
+            found = stored(walk, base, first, second)
+            if found is not None:
+                return (found,)
     return tuple(dict.fromkeys((*then, *otherwise)))
 
 
 def _stores(sets: Value, builder: Builder) -> tuple[Value, list[Value]]:
-    """Return the array that is stored into, and the stores, first to last."""
+    """Return the array (or stack) that is stored into, and the stores, first to last."""
     stores: list[Value] = []
-    while sets.op is update and sets in builder.own:
+    while sets.op in (update, control.push) and sets in builder.own:
         stores.insert(0, sets)
         sets = sets.inputs[0]
     return sets, stores
@@ -107,6 +115,22 @@ def _stored(walk: Dependence, base: Value, first: list[Value], second: list[Valu
         both = walk.record(merge, (part, value), {}, part.type)
         base = walk.record(update, (base, both), {"path": path}, base.type)
     return base
+
+
+def _pushed(walk: Dependence, base: Value, first: list[Value], second: list[Value]) -> Value | None:
+    """Return a stack with what one side or both of them keep of this pass."""
+    pushes = [*first, *second]
+    if len(first) > 1 or len(second) > 1 or any([p.params.get("replaces") for p in pushes]):
+        return None
+    params, value = pushes[0].params, pushes[0].inputs[1]
+    if len(pushes) == 2:
+        other = pushes[1].inputs[1]
+        if value.type != other.type or not same(
+            Integers(), params["index"], pushes[1].params["index"]
+        ):
+            return None
+        value = walk.formed((value, other), value)
+    return walk.record(control.push, (base, value), params, base.type)
 
 
 # -- what cannot fail ------------------------------------------------------------------------------

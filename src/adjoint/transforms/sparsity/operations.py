@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from adjoint.backends.program import copy_of
 from adjoint.ir.core import Op
 from adjoint.ir.types import AnyType, StackType, Type
 from adjoint.ops.control import Stack
@@ -84,7 +85,7 @@ def _merge_stacks(x: Stack, y: Stack) -> Stack:
     for k in range(max(len(x.entries), len(y.entries))):
         a, b = x.get(k), y.get(k)
         if a is None or b is None:
-            entries.append(b if a is None else a)
+            entries.append(copy_of(b if a is None else a))
         elif isinstance(a, Stack):
             entries.append(_merge_stacks(a, b))
         else:

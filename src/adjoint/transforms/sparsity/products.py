@@ -97,11 +97,12 @@ def _convolve(o: Operation) -> list[Value]:
     found: list[Value] = []
     mode = o.params.get("mode", "full")
     for k in (0, 1):
-        other = o.node.inputs[1 - k]
-        if other in o.walk.moved or o.sets(1 - k):
-            ones = {"shape": param(shape_of(o.new.inputs[1 - k])), "dtype": np.dtype(bool)}
-            type = Type(np.dtype(bool), other.shape)
-            mask = o.record(full, (), type, value=True, **ones)
+        if not o.sets(k):
+            continue
+        if o.node.inputs[1 - k] in o.walk.moved or o.sets(1 - k):
+            other = o.new.inputs[1 - k]
+            params = {"shape": param(shape_of(other)), "value": True, "dtype": np.dtype(bool)}
+            mask = o.record(full, (), Type(np.dtype(bool), other.shape), **params)
         else:
             mask = o.nonzero(1 - k)
         found += o.each(on_sets.convolve, k, other=mask, mode=mode)

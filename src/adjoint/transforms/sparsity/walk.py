@@ -33,7 +33,7 @@ from adjoint.staged.values import lift, param, shape_of, value_of
 from adjoint.transforms.ownership import CONSUMING
 from adjoint.transforms.simplify.common import MAKES_ROOM, Incomparable, frozen
 from adjoint.transforms.simplify.integers import Integers
-from adjoint.transforms.sparsity.operations import sets_type, union
+from adjoint.transforms.sparsity.operations import merge_stacks, sets_type, union
 from adjoint.transforms.sparsity.sets import ID
 from adjoint.transforms.sparsity.table import Operation, rule_of
 
@@ -97,6 +97,11 @@ class Dependence(Copier):
             return self.empty(like)
         if len(sets) == 1 and (isinstance(type, StackType) or _same(sets[0].type, type)):
             return sets[0]
+        if isinstance(type, StackType):
+            first, *others = sets
+            for other in others:
+                first = self.record(merge_stacks, (first, other), {}, type)
+            return first
         return self.record(union, sets, {}, type)
 
     def empty(self, like: Value) -> Value:
