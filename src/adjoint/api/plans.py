@@ -57,7 +57,8 @@ class Plan:
         counts = ((self.forward, "forward"), (self.reverse, "reverse"))
         kinds = " and ".join([f"{count} {name}" for count, name in counts if count]) or "no"
         sweeps = "sweep" if self.forward + self.reverse == 1 else "sweeps"
-        return f"<plan: {m} × {n}, {self.pattern.nnz} entries by {kinds} {sweeps}>"
+        entries = "1 entry" if self.pattern.nnz == 1 else f"{self.pattern.nnz} entries"
+        return f"<plan: {m} × {n}, {entries} by {kinds} {sweeps}>"
 
     def matrix(
         self, sweeps: Sweeps, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]
