@@ -12,7 +12,7 @@ import numpy as np
 
 from adjoint import tree
 from adjoint.api.derivatives import grad
-from adjoint.api.plans import Plan, check_products
+from adjoint.api.plans import Plan, rows_that_differ
 from adjoint.api.sweeps import Sweeps
 from adjoint.api.tracing import name_of
 from adjoint.errors import InputError, NoRuleError
@@ -81,7 +81,14 @@ class SparseDerivative:
 
     def __call__(self, *args: Any, **kwargs: Any) -> scipy.sparse.csr_array:
         leaves = self.sweeps.leaves(args, kwargs)
-        return self._plan(args, kwargs, leaves).matrix(self.sweeps, args, kwargs, leaves)
+        plan = self._plan(args, kwargs, leaves)
+        matrix = plan.matrix(self.sweeps, args, kwargs, leaves)
+        if not plan.checked:
+            # What was found of a Jacobian holds; the rest is what the user says.
+            if self.symmetric or self.given is not None:
+                self._check(matrix, args, kwargs, leaves)
+            plan.checked = True
+        return matrix
 
     def plan(self, *args: Any, **kwargs: Any) -> Plan:
         """Return how the derivative is computed for these arguments."""
@@ -119,15 +126,10 @@ class SparseDerivative:
 
     def _detection(self, args: Any, kwargs: Any, leaves: list[Any]) -> tuple[_Known, list[Any]]:
         sweeps, seeds = self.sweeps, leaves
+        self._find_modes(args, kwargs, leaves)
         if self.forward:
-            try:
-                graph, values = sweeps.graph_of_pushes(args, kwargs, leaves)
-            except NoRuleError:
-                # A function of the user's without a jvp: its vjp says what depends on what, too.
-                if self.symmetric:
-                    raise
-                self.forward = False
-        if not self.forward:
+            graph, values = sweeps.graph_of_pushes(args, kwargs, leaves)
+        else:
             seeds = sweeps.values(args, kwargs)
             graph, values = sweeps.graph_of_pulls(args, kwargs, seeds)
         known = self._known.get(id(graph))
@@ -176,18 +178,45 @@ class SparseDerivative:
                 f"{name_of(self.fun)} has the shape {shape}: a row an element of the result, a "
                 "column an element of the argument"
             )
-        try:
-            products, seeds = self._product(self.sweeps.push, args, kwargs, leaves)
-        except NoRuleError:
-            self.forward = False
+        self._find_modes(args, kwargs, leaves)
         plan = self._made(pattern, args, kwargs, leaves, [np.shape(x) for x in results])
-        matrix: Any = plan.matrix(self.sweeps, args, kwargs, leaves)
-        if not self.forward:
-            products, seeds = self._product(self.sweeps.pull, args, kwargs, results)
-            matrix = matrix.T
-        check_products(matrix, seeds, products, name_of(self.fun))
         self._of_given[key] = plan
         return plan
+
+    def _find_modes(self, args: Any, kwargs: Any, leaves: list[Any]) -> None:
+        if self.forward:
+            try:
+                self.sweeps.graph_of_pushes(args, kwargs, leaves)
+            except NoRuleError:
+                # A function of the user's without a jvp: its vjp says what depends on what, too.
+                if self.symmetric:
+                    raise
+                self.forward = False
+
+    # -- the first matrix ----------------------------------------------------------------------
+
+    def _check(self, matrix: Any, args: Any, kwargs: Any, leaves: list[Any]) -> None:
+        """Check the matrix by its product with a random vector."""
+        if self.forward:
+            products, seeds = self._product(self.sweeps.push, args, kwargs, leaves)
+        else:
+            results = self.sweeps.values(args, kwargs)
+            products, seeds = self._product(self.sweeps.pull, args, kwargs, results)
+            matrix = matrix.T
+        rows = rows_that_differ(matrix, seeds, products)
+        if not len(rows):
+            return
+        name = name_of(self.fun)
+        where = f"row {rows[0]} is the first of {len(rows)} that are wrong"
+        if self.given is not None:
+            raise InputError(
+                f"the sparsity that was given for {name} lacks entries: the derivative has others, "
+                f"or others share their sweeps; {where}. ad.sparsity finds the pattern."
+            )
+        raise InputError(
+            f"the Hessian of {name} is not symmetric, {where}: a rule of custom_jvp, custom_vjp or "
+            "external is not the derivative of its function. ad.hessian takes it as it is."
+        )
 
     def _product(self, sweep: Callable, args: Any, kwargs: Any, likes: list[Any]) -> Any:
         """Return the derivative, or its transpose, times a random vector, and that vector."""

@@ -7,22 +7,25 @@ once for all sweeps (`vmap` of a staged program).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from adjoint import tree
-from adjoint.api.compile import Jitted
-from adjoint.api.derivatives import jvp, vjp
+from adjoint.api.compile import Jitted, execute
+from adjoint.api.derivatives import pull_back
 from adjoint.api.mapping import vmap
-from adjoint.api.tracing import as_leaf, name_of, positions
+from adjoint.api.staged_tracing import StagedCall, staged_push
+from adjoint.api.tracing import Trace, as_leaf, name_of, positions, record_call
 from adjoint.eager.tape import type_of
-from adjoint.errors import InputError, NonDifferentiableError
+from adjoint.errors import InputError, NonDifferentiableError, TracingError
 from adjoint.ir.build import staging
+from adjoint.ir.graph import walk
+from adjoint.ops import control
 from adjoint.ops.registry import Traced
 from adjoint.ops.structural import cast
-from adjoint.staging.recursion import resolve_call
 from adjoint.staging.stage import Graph, Output
 from adjoint.transforms.sparsity import Detection
 
@@ -40,11 +43,12 @@ class Sweeps:
         self.fun = fun
         self.argnums = argnums
         self.holomorphic = holomorphic
-        self._values = Jitted(self._call)
-        self.push = Jitted(self._push)
-        self.pull = Jitted(self._pull)
-        self.forward = Jitted(self._forward)
-        self.reverse = Jitted(self._reverse)
+        self._values = Jitted(self._stage_values)
+        self._pushed = Jitted(self._stage_push)
+        self._pulled = Jitted(self._stage_pull)
+        self._forward = Jitted(self._stage_forward)
+        self._reverse = Jitted(self._stage_reverse)
+        self._allowed: set[int] = set()
 
     # -- arguments -----------------------------------------------------------------------------
 
@@ -76,74 +80,98 @@ class Sweeps:
                 "differentiate its real and imaginary parts."
             )
 
+    # -- what is run ---------------------------------------------------------------------------
+
     def values(self, args: Any, kwargs: Any) -> list[Any]:
         """Return the leaves of the function's result."""
-        return self._values(args, kwargs)
+        return self._run(self._values, args, kwargs)
+
+    def push(self, args: Any, kwargs: Any, dots: list[Any]) -> list[Any]:
+        """Return the tangents of the result."""
+        return self._run(self._pushed, args, kwargs, dots)
+
+    def pull(self, args: Any, kwargs: Any, cts: list[Any]) -> list[Any]:
+        """Return the cotangents of the arguments."""
+        return self._run(self._pulled, args, kwargs, cts)
+
+    def forward(self, args: Any, kwargs: Any, colours: list[Any], sweeps: Any) -> list[Any]:
+        """Return the tangents of the results of forward sweeps, stacked; colours of arguments."""
+        return self._run(self._forward, args, kwargs, colours, sweeps)
+
+    def reverse(self, args: Any, kwargs: Any, colours: list[Any], sweeps: Any) -> list[Any]:
+        """Return the cotangents of reverse sweeps, stacked; colours of results."""
+        return self._run(self._reverse, args, kwargs, colours, sweeps)
+
+    def _run(self, staged: Jitted, *args: Any) -> list[Any]:
+        graph, leaves = staged.graph_for(*args)
+        if id(graph) not in self._allowed:
+            self._refuse_effects(graph)
+            self._allowed.add(id(graph))
+        return execute(graph, leaves)
+
+    def _refuse_effects(self, graph: Graph) -> None:
+        what = ""
+        if any([node.op is control.draw for node in walk(graph.function.block)]):
+            what = "draws random numbers: draw them outside, and pass them"
+        elif graph.writes or graph.stores:
+            what = "changes what it reads at its next call: return it instead"
+        if what:
+            raise TracingError(
+                f"{name_of(self.fun)} {what}. A sparse derivative takes several runs of a function"
+            )
 
     # -- what is staged ------------------------------------------------------------------------
 
-    def _selected(self, args: Any, kwargs: Any) -> tuple[Callable, tuple[Any, ...]]:
-        wanted = self.wanted(args)
-
-        def of_selected(*xs: Any) -> Any:
-            given = list(args)
-            for k, x in zip(wanted, xs, strict=True):
-                given[k] = x
-            return resolve_call(self.fun)(*given, **kwargs)
-
-        return of_selected, tuple([args[k] for k in wanted])
-
-    def _fit(self, result: Any) -> tuple[list[Any], Any]:
-        leaves, spec = tree.flatten(result)
-        for leaf in leaves:
+    def _check_results(self, results: list[Any]) -> None:
+        for leaf in results:
             if type_of(leaf) is None:
                 raise NonDifferentiableError(
                     f"{name_of(self.fun)} returned {leaf!r} ({type(leaf).__name__}), which has no "
                     "derivative; return floating-point numbers alone"
                 )
             self._check(leaf, f"a result of {name_of(self.fun)}")
-        return leaves, spec
 
-    def _call(self, args: Any, kwargs: Any) -> list[Any]:
-        return self._fit(resolve_call(self.fun)(*args, **kwargs))[0]
+    def _recorded(self, args: Any, kwargs: Any) -> Trace:
+        trace = record_call(self.fun, args, kwargs, self.wanted(args))
+        self._check_results(trace.values)
+        return trace
 
-    def _push(self, args: Any, kwargs: Any, dots: Any) -> list[Any]:
-        of_selected, xs = self._selected(args, kwargs)
-        spec = tree.structure(xs)
-        result, result_dots = jvp(of_selected, xs, tree.unflatten(spec, dots))
-        self._fit(result)
-        return tree.flatten(result_dots)[0]
+    def _stage_values(self, args: Any, kwargs: Any) -> list[Any]:
+        return self._recorded(args, kwargs).values
 
-    def _pull(self, args: Any, kwargs: Any, cts: Any) -> list[Any]:
-        of_selected, xs = self._selected(args, kwargs)
-        result, pullback = vjp(of_selected, *xs)
-        _, spec = self._fit(result)
-        return tree.flatten(pullback(tree.unflatten(spec, cts)))[0]
+    def _stage_push(self, args: Any, kwargs: Any, dots: Any) -> list[Any]:
+        leaf_of = lambda x, name: as_leaf(x, name, self.fun)
+        call = StagedCall(self.fun, args, kwargs, self.wanted(args), False, leaf_of)
+        values, result_dots, _ = staged_push(call, dots)
+        self._check_results(values)
+        return result_dots
 
-    def _forward(self, args: Any, kwargs: Any, colours: Any, sweeps: Any) -> list[Any]:
-        likes = tree.flatten(self._selected(args, kwargs)[1])[0]
-        return vmap(lambda k: self._push(args, kwargs, _seeds(colours, k, likes)))(sweeps)
+    def _stage_pull(self, args: Any, kwargs: Any, cts: Any) -> list[Any]:
+        return pull_back(self._recorded(args, kwargs), cts)
 
-    def _reverse(self, args: Any, kwargs: Any, colours: Any, sweeps: Any) -> list[Any]:
-        of_selected, xs = self._selected(args, kwargs)
-        result, pullback = vjp(of_selected, *xs)
-        likes, spec = self._fit(result)
+    def _stage_forward(self, args: Any, kwargs: Any, colours: Any, sweeps: Any) -> list[Any]:
+        likes = tree.flatten([args[k] for k in self.wanted(args)])[0]
 
+        @functools.wraps(self.fun, updated=())
         def sweep(k: Any) -> list[Any]:
-            return tree.flatten(pullback(tree.unflatten(spec, _seeds(colours, k, likes))))[0]
+            return self._stage_push(args, kwargs, _seeds(colours, k, likes))
 
         return vmap(sweep)(sweeps)
+
+    def _stage_reverse(self, args: Any, kwargs: Any, colours: Any, sweeps: Any) -> list[Any]:
+        trace = self._recorded(args, kwargs)
+        return vmap(lambda k: pull_back(trace, _seeds(colours, k, trace.values)))(sweeps)
 
     # -- patterns ------------------------------------------------------------------------------
 
     def graph_of_pushes(self, args: Any, kwargs: Any, leaves: list[Any]) -> tuple[Graph, list[Any]]:
         """Return the graph of `push` for these arguments, and the values of its parameters."""
-        graph, given = self.push.graph_for(args, kwargs, leaves)
+        graph, given = self._pushed.graph_for(args, kwargs, leaves)
         return graph, graph.inputs(given)
 
     def graph_of_pulls(self, args: Any, kwargs: Any, results: list[Any]) -> tuple[Graph, list[Any]]:
         """Return the graph of `pull` for these arguments and results like these, and the values."""
-        graph, given = self.pull.graph_for(args, kwargs, results)
+        graph, given = self._pulled.graph_for(args, kwargs, results)
         return graph, graph.inputs(given)
 
     def detection(self, graph: Graph, args: Any, kwargs: Any, seeds: int) -> Detection:

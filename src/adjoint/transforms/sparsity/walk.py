@@ -205,9 +205,7 @@ def _bounds_of_remainder(divisor: Value) -> tuple[Any, Any]:
     return (0, add(integers.of(divisor), -1))
 
 
-_ALIASES = frozenset(
-    {control.checked, control.unless, control.recompute, control.require_equal}
-)
+_ALIASES = frozenset({control.checked, control.unless, control.recompute, control.require_equal})
 """Operations whose result is their first operand."""
 
 
