@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,8 +12,9 @@ from scipy import sparse
 from scipy.optimize import least_squares, minimize
 
 import adjoint as ad
+from adjoint import tree
 from adjoint.api import plans
-from adjoint.errors import InputError, NonDifferentiableError, NoRuleError
+from adjoint.errors import InputError, NonDifferentiableError, NoRuleError, TracingError
 from benchmarks.programs.ba import PROGRAM as BA
 from benchmarks.programs.ba import ba
 from benchmarks.programs.jacobi_2d import PROGRAM as JACOBI
@@ -20,12 +23,12 @@ from benchmarks.programs.seidel_2d import PROGRAMS as SEIDEL
 X = np.array([0.3, -0.7, 1.1, 0.4, 0.9])
 
 
-def dense(fn, args, argnums=0):
+def dense(fn: Any, args: Any, argnums: Any = 0) -> np.ndarray:
     """The Jacobian as one matrix, by the tape."""
     several = argnums if isinstance(argnums, tuple) else (argnums,)
     blocks = ad.jacrev(fn, several)(*args)
-    sizes = [np.size(x) for k in several for x in ad.tree.flatten(args[k])[0]]
-    leaves = ad.tree.flatten(blocks)[0]
+    sizes = [np.size(x) for k in several for x in tree.flatten(args[k])[0]]
+    leaves = tree.flatten(blocks)[0]
     rows = [leaves[k : k + len(sizes)] for k in range(0, len(leaves), len(sizes))]
     return np.vstack(
         [
@@ -35,7 +38,7 @@ def dense(fn, args, argnums=0):
     )
 
 
-def agrees(fn, args, argnums=0, rtol=1e-10):
+def agrees(fn: Any, args: Any, argnums: Any = 0, rtol: float = 1e-10) -> Any:
     derivative = ad.sparse_jacobian(fn, argnums)
     found = derivative(*args)
     assert isinstance(found, sparse.csr_array)
@@ -172,7 +175,7 @@ def test_bundle_adjustment():
 # -- Hessians --------------------------------------------------------------------------------------
 
 
-def agrees_twice(fn, args, argnums=0, rtol=1e-10):
+def agrees_twice(fn: Any, args: Any, argnums: Any = 0, rtol: float = 1e-10) -> Any:
     derivative = ad.sparse_hessian(fn, argnums)
     several = argnums if isinstance(argnums, tuple) else (argnums,)
     found = derivative(*args).toarray()
@@ -477,6 +480,55 @@ def test_integers_have_no_derivative():
         ad.sparse_jacobian(residuals, 2)(X)
 
 
+def test_arguments_stay_as_they_are():
+    def fn(x, out):
+        x[0] *= 2
+        out[:] = x[0] * x**2
+        return out
+
+    for given_pattern in (None, np.ones((5, 5))):
+        x, out = X.copy(), np.zeros(5)
+        found = ad.sparse_jacobian(fn, sparsity=given_pattern)(x, out)
+        np.testing.assert_array_equal(x, X)
+        np.testing.assert_array_equal(out, 0)
+        np.testing.assert_allclose(found.toarray(), ad.jacobian(fn)(x, out), rtol=1e-12)
+
+
+def test_functions_that_must_run_once():
+    rng = np.random.default_rng(0)
+    with pytest.raises(TracingError, match="random numbers"):
+        ad.sparse_jacobian(lambda x: x * rng.standard_normal(5))(X)
+
+    class Counted:
+        calls = 0
+
+        def fn(self, x):
+            self.calls += 1
+            return x[:2] * np.sum(x)
+
+    for given_pattern in (None, np.ones((2, 5))):
+        counted = Counted()
+        with pytest.raises(TracingError, match="changes"):
+            ad.sparse_jacobian(counted.fn, sparsity=given_pattern)(X)
+        assert counted.calls == 0
+
+
+def test_a_hessian_without_symmetry():
+    @ad.custom_vjp
+    def fn(x):
+        return np.sum(x)
+
+    fn.defvjp(lambda x: (np.sum(x), x), lambda x, ct: (ct * np.concatenate([x[1:], x[:1]]),))
+    with pytest.raises(InputError, match="not symmetric"):
+        ad.sparse_hessian(lambda x: fn(x))(X)
+
+
+def test_nothing_to_differentiate_by():
+    assert ad.sparse_jacobian(lambda p: np.ones(2))(()).shape == (2, 0)
+    assert ad.sparse_jacobian(lambda x: x**2)(np.zeros(0)).shape == (0, 0)
+    assert ad.sparse_jacobian(lambda x: ())(X).shape == (0, 5)
+
+
 def test_functions_that_cannot_be_staged():
     seen = []
 
@@ -521,10 +573,11 @@ def test_scipy_takes_them():
         return r
 
     start = np.full(40, -1.0)
-    found = least_squares(system, start, jac=ad.sparse_jacobian(system), xtol=1e-12)
+    jacobian: Any = ad.sparse_jacobian(system)
+    found = least_squares(system, start, jac=jacobian, xtol=1e-12)
     np.testing.assert_allclose(system(found.x), 0, atol=1e-8)
     start = np.full(40, 0.5)
     gradient = ad.jit(ad.grad(rosenbrock))
-    hessian = ad.sparse_hessian(rosenbrock)
+    hessian: Any = ad.sparse_hessian(rosenbrock)
     found = minimize(rosenbrock, start, jac=gradient, hess=hessian, method="trust-constr")
     np.testing.assert_allclose(found.x, 1, atol=1e-3)

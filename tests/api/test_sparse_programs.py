@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, Phase, assume, event, given, note, settings
 from hypothesis import strategies as st
 
 import adjoint as ad
+from adjoint import tree
 from adjoint.errors import TracingError
 from adjoint.ir.verify import verify
 from benchmarks.programs import PROGRAMS, floating_results, fresh
@@ -49,7 +50,7 @@ def dense(fn: Callable[..., Any], args: Any, argnums: tuple[int, ...]) -> np.nda
         given = list(args)
         for k, x in zip(floats, xs, strict=True):
             given[k] = x
-        return tuple(ad.tree.flatten(fn(*given))[0])
+        return tuple(tree.flatten(fn(*given))[0])
 
     result, pull = ad.vjp(of_floats, *[args[k] for k in floats])
     rows = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,14 +17,15 @@ from adjoint.transforms.colouring.star import star_colouring
 
 
 def pattern(x):
-    found = sparse.csr_array(x).astype(bool)
+    found: Any = sparse.csr_array(x).astype(bool)
     found.sum_duplicates()
     found.sort_indices()
     return found
 
 
 def banded(n, *offsets):
-    return pattern(sparse.diags_array([1.0] * len(offsets), offsets=offsets, shape=(n, n)))
+    along: Any = offsets
+    return pattern(sparse.diags_array([1.0] * len(along), offsets=along, shape=(n, n)))
 
 
 def arrow(n, at=0):
@@ -195,7 +198,7 @@ def test_many_at_a_time_is_one_at_a_time(of):
 def test_every_order_gives_a_colouring():
     rng = np.random.default_rng(3)
     for _ in range(30):
-        of = pattern(rng.random((20, 25)) < 0.15)
+        of: Any = pattern(rng.random((20, 25)) < 0.15)
         classes = distance1._Classes(of)
         for order in classes.orders():
             order = list(order)

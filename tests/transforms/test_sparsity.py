@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 
 import numpy as np
@@ -354,6 +355,45 @@ def test_a_branch_that_may_fail_counts_as_the_side_that_runs():
     np.testing.assert_array_equal(first.plan(-np.abs(X), 99).pattern.toarray(), want)
     want[:, 2] = 1
     np.testing.assert_array_equal(first.plan(np.abs(X), 2).pattern.toarray(), want)
+
+
+def test_a_side_is_not_run_for_as_long_as_numbers_say():
+    def guarded(x):
+        if x[0] < 3:
+            s = 0.0
+            for _ in range(np.floor(x[0] ** 9).astype(int)):
+                s += x[1]
+        else:
+            s = x[2]
+        return s * x
+
+    want = np.eye(4)
+    want[:, 2] = 1
+    same(guarded, want, np.array([1000.0, 1.0, 1.0, 1.0]))
+    want = np.eye(4)
+    want[:, 1] = 1
+    same(guarded, want, np.array([1.5, 1.0, 1.0, 1.0]))
+
+
+def test_checks_of_domains_change_nothing():
+    def fn(x, k):
+        i = int(math.sqrt(k))
+        return np.array([math.log(x[0] + 2) * x[i], float(x[1]) ** 0.5, math.sqrt(x[2])])
+
+    want = [[1, 0, 1, 0], [0, 1, 0, 0], [0, 0, 1, 0]]
+    same(fn, want, np.abs(X), 4)
+
+
+def test_a_store_into_one_of_two_arrays():
+    def fn(x):
+        u, v = np.zeros(2), np.ones(2)
+        w = u if x[0] > 0 else v
+        w[1] = x[1] * x[2]
+        return np.concatenate([u, v])
+
+    for x in (X, -X):
+        found = ad.sparsity(fn)(x).toarray()
+        assert not (nonzero(columns(lambda x: (fn(x),), (x,))) & ~found).any()
 
 
 def test_what_a_loop_that_ends_by_values_does_is_found_at_the_point():

@@ -302,9 +302,9 @@ def sparsity(
       taken as they are in the call; so are the zeros of matrices that the argument is multiplied
       with and that do not depend on it.
     - An ``if`` that depends on floating-point numbers counts as both of its sides, if neither can
-      fail. Otherwise, and for ``while`` loops and indices (``x[np.argmax(x)]``, ``np.sort``) that
-      depend on such numbers, the answer is that for the numbers at hand. `sparse_jacobian` looks
-      again when they change.
+      fail or has loops that end by such numbers. Otherwise, and for ``while`` loops and indices
+      (``x[np.argmax(x)]``, ``np.sort``) that depend on them, the answer is that for the numbers at
+      hand. `sparse_jacobian` looks again when they change.
 
     Examples
     --------
@@ -358,7 +358,7 @@ def sparse_jacobian(
         compared with a product with a random vector. Inside of functions that are staged or
         differentiated themselves.
     TracingError
-        If the function cannot be staged.
+        If the function cannot be staged, draws random numbers, or changes what it reads again.
     NonDifferentiableError
         If an argument or the result is not of real floating-point numbers (complex ones only with
         ``holomorphic``).
@@ -399,6 +399,12 @@ def sparse_hessian(
     -------
     SparseDerivative
         From arguments to a ``scipy.sparse.csr_array``.
+
+    Raises
+    ------
+    InputError
+        As `sparse_jacobian`; also if the first matrix is not that of a product with a random
+        vector, since with a rule of the user's own a Hessian may lack its symmetry.
 
     Examples
     --------

@@ -72,7 +72,7 @@ def of_jacobian(pattern: Any, directions: str = "both") -> Compression:
     found = []
     if directions != "reverse":
         found.append(_made(pattern, colour_columns(pattern), no_rows, none))
-    fewest = found[0].forward if found else m + n
+    fewest = found[0].forward if found else m + n + 1
     # The entries of a row (or column) all need sweeps of their own.
     if directions != "forward" and of_columns.max(initial=0) < fewest:
         turned = pattern.T.tocsr()

@@ -1,7 +1,8 @@
 """Branches. Which side of one runs is what the program's values say.
 
 A branch that depends on floating-point numbers counts as both of its sides, so that what is found
-holds for all numbers; but only where its sides cannot fail, since one of them was not to be run.
+holds for all numbers; but only where its sides can neither fail nor run without end, since one of
+them was not to be run.
 
 Where the sides store into one array, what they store there is united, and not the arrays.
 """
@@ -50,7 +51,7 @@ def _if(walk: Dependence, node: Value) -> None:
 
 
 def _both_sides(walk: Dependence, node: Value, active: list[int]) -> Any:
-    """Record both sides of a branch for what its results depend on; None if that may fail."""
+    """Record both sides of a branch for what its results depend on; None if that is unsafe."""
     outer = innermost()
     parts: list[Any] = [()] * len(node.type)
     with building(outer) as builder:
@@ -66,7 +67,7 @@ def _both_sides(walk: Dependence, node: Value, active: list[int]) -> Any:
             parts[k] = _united(walk, builder, *given)
         builder.block.results = [s for part in parts for s in part]
     remove_dead_from(builder.block)
-    if not _cannot_fail(builder.block):
+    if not _may_run(builder.block, walk.counted):
         return None
     outer.block.nodes += builder.block.nodes
     outer.own |= builder.own
@@ -133,16 +134,19 @@ def _pushed(walk: Dependence, base: Value, first: list[Value], second: list[Valu
     return walk.record(control.push, (base, value), params, base.type)
 
 
-# -- what cannot fail ------------------------------------------------------------------------------
+# -- what may run though the program would not run it ----------------------------------------------
 
 _SAFE = frozenset({control.empty_stack, control.undefined, project_result})
 
 
-def _cannot_fail(block: Block) -> bool:
+def _may_run(block: Block, counted: set[Value]) -> bool:
+    """Tell whether a block can neither fail nor have loops that end by floating-point numbers."""
     integers = Integers()
     for node in block.nodes:
         if node.blocks:
-            if node.op is control.while_loop or not all(map(_cannot_fail, node.blocks)):
+            if node.op is control.while_loop or node in counted:
+                return False
+            if not all([_may_run(inner, counted) for inner in node.blocks]):
                 return False
         elif node.op is update:
             path = node.params["path"]

@@ -79,6 +79,8 @@ def _for(walk: Dependence, node: Value) -> None:
     inputs += [walk.whole(node.inputs[3 + k]) for k in active]
     types = [p.type for p in block.parameters[1:]]
     record(walk, node, control.for_loop, inputs, types, (block,), active)
+    if any([v in walk.data for v in node.inputs[:3]]):
+        walk.counted.add(walk.value(node))
 
 
 def _while(walk: Dependence, node: Value) -> None:

@@ -88,7 +88,7 @@ def _assembled(o: Operation) -> list[Value]:
 
 @rule(
     "reduce_sum", "reduce_prod", "reduce_max", "reduce_min", "reduce_fmax", "reduce_fmin",
-    "reduce_logaddexp", "reduce_hypot", "variance", "standard_deviation", "norm", "logsumexp",
+    "reduce_logaddexp", "reduce_hypot", "variance", "standard_deviation", "norm",
 )  # fmt: skip
 def _reduced(o: Operation) -> list[Value]:
     axis, keepdims = o.params.get("axis"), o.params.get("keepdims", False)

@@ -66,6 +66,8 @@ class Dependence(Copier):
     data, moved : set
         What of the original varies with any floating-point number, and with those that the
         derivative is by (`adjoint.transforms.sparsity.varying`).
+    counted : set
+        The new loops whose number of passes varies with floating-point numbers.
     """
 
     def __init__(self, data: set[Any], moved: set[Any]) -> None:
@@ -73,11 +75,13 @@ class Dependence(Copier):
         self.sets: dict[Value, Any] = {}
         self.data = data
         self.moved = moved
+        self.counted: set[Value] = set()
 
     def inner(self) -> Dependence:
         """Return the walk of a block of an operation of this one."""
         walk = Dependence(self.data, self.moved)
         walk.table, walk.sets = dict(self.table), dict(self.sets)
+        walk.counted = self.counted
         return walk
 
     # -- sets ----------------------------------------------------------------------------------
