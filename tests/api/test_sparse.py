@@ -445,6 +445,21 @@ def test_patterns_of_another_shape_or_kind():
             ad.sparse_jacobian(residuals, sparsity=wrong)
 
 
+def test_a_pattern_for_other_lengths():
+    for fn, of in (
+        (lambda x, k: x[:k] * x[0], np.ones((3, 5))),
+        (lambda x, k: np.cumsum(x)[:k], np.ones((2, 5))),
+    ):
+        derivative = ad.sparse_jacobian(fn, sparsity=of)
+        k = len(of)
+        np.testing.assert_allclose(
+            derivative(X, k).toarray(), dense(lambda x: fn(x, k), (X,)), rtol=1e-12
+        )
+        for other in (k - 1, k + 1, 5):
+            with pytest.raises(InputError, match="shape"):
+                derivative(X, other)
+
+
 # -- jacobian --------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from adjoint.api.sweeps import Sweeps
+from adjoint.errors import InputError
 from adjoint.transforms.colouring import Compression
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ class _Batch:
     ) -> None:
         self.sweeps = sweeps
         self.entries: list[tuple[int, Any, np.ndarray]] = []
+        self.sizes = np.diff(ends, prepend=0).tolist()
         sweep, place = compression.sweep, compression.place
         mine = np.flatnonzero(chosen & (sweep >= sweeps[0]) & (sweep <= sweeps[-1]))
         leaf = np.searchsorted(ends, place[mine], "right")
@@ -126,6 +128,12 @@ class _Batch:
 
     def found(self, results: list[Any]) -> list[tuple[Any, np.ndarray]]:
         """Return the values of the entries, in parts, each with which they are."""
+        sizes = [x.size // len(self.sweeps) for x in results]
+        if sizes != self.sizes:
+            raise InputError(
+                f"the sparsity that was given is that of results of {self.sizes} elements, but "
+                f"now there are {sizes} of them"
+            )
         return [(where, results[k].reshape(-1)[at]) for k, where, at in self.entries]
 
 

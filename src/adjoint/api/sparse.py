@@ -82,7 +82,12 @@ class SparseDerivative:
     def __call__(self, *args: Any, **kwargs: Any) -> scipy.sparse.csr_array:
         leaves = self.sweeps.leaves(args, kwargs)
         plan = self._plan(args, kwargs, leaves)
-        matrix = plan.matrix(self.sweeps, args, kwargs, leaves)
+        try:
+            matrix = plan.matrix(self.sweeps, args, kwargs, leaves)
+        except ValueError:
+            if self.given is not None:  # for results of the lengths of another call
+                self._fitting_results(args, kwargs, leaves)
+            raise
         if not plan.checked:
             # What was found of a Jacobian holds; the rest is what the user says.
             if self.symmetric or self.given is not None:
@@ -169,6 +174,14 @@ class SparseDerivative:
         plan = self._of_given.get(key)
         if plan is not None:
             return plan
+        results = self._fitting_results(args, kwargs, leaves)
+        self._find_modes(args, kwargs, leaves)
+        plan = self._made(self.given, args, kwargs, leaves, [np.shape(x) for x in results])
+        self._of_given[key] = plan
+        return plan
+
+    def _fitting_results(self, args: Any, kwargs: Any, leaves: list[Any]) -> list[Any]:
+        """Return the function's results, which the given pattern has to fit."""
         results = self.sweeps.values(args, kwargs)
         pattern: Any = self.given
         shape = tuple([sum([np.size(x) for x in side]) for side in (results, leaves)])
@@ -178,10 +191,7 @@ class SparseDerivative:
                 f"{name_of(self.fun)} has the shape {shape}: a row an element of the result, a "
                 "column an element of the argument"
             )
-        self._find_modes(args, kwargs, leaves)
-        plan = self._made(pattern, args, kwargs, leaves, [np.shape(x) for x in results])
-        self._of_given[key] = plan
-        return plan
+        return results
 
     def _find_modes(self, args: Any, kwargs: Any, leaves: list[Any]) -> None:
         if self.forward:

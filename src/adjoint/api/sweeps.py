@@ -18,7 +18,7 @@ from adjoint.api.compile import Jitted, execute
 from adjoint.api.derivatives import pull_back
 from adjoint.api.mapping import vmap
 from adjoint.api.staged_tracing import StagedCall, staged_push
-from adjoint.api.tracing import Trace, as_leaf, name_of, positions, record_call
+from adjoint.api.tracing import Trace, as_leaf, name_of, positions, record_call, seed_like
 from adjoint.eager.tape import type_of
 from adjoint.errors import InputError, NonDifferentiableError, TracingError
 from adjoint.ir.build import staging
@@ -147,7 +147,8 @@ class Sweeps:
         return result_dots
 
     def _stage_pull(self, args: Any, kwargs: Any, cts: Any) -> list[Any]:
-        return pull_back(self._recorded(args, kwargs), cts)
+        trace = self._recorded(args, kwargs)
+        return pull_back(trace, _of_results(cts, trace))
 
     def _stage_forward(self, args: Any, kwargs: Any, colours: Any, sweeps: Any) -> list[Any]:
         likes = tree.flatten([args[k] for k in self.wanted(args)])[0]
@@ -160,7 +161,11 @@ class Sweeps:
 
     def _stage_reverse(self, args: Any, kwargs: Any, colours: Any, sweeps: Any) -> list[Any]:
         trace = self._recorded(args, kwargs)
-        return vmap(lambda k: pull_back(trace, _seeds(colours, k, trace.values)))(sweeps)
+
+        def sweep(k: Any) -> list[Any]:
+            return pull_back(trace, _of_results(_seeds(colours, k, trace.values), trace))
+
+        return vmap(sweep)(sweeps)
 
     # -- patterns ------------------------------------------------------------------------------
 
@@ -192,6 +197,12 @@ class Sweeps:
                 moved += [place[leaf] for leaf in range(at, at + count)]
             at += count
         return moved
+
+
+def _of_results(cts: list[Any], trace: Trace) -> list[Any]:
+    """Return cotangents, once they are known to have the shapes of the results."""
+    what = "what a given sparsity has rows for"
+    return [seed_like(value, ct, what) for value, ct in zip(trace.values, cts, strict=True)]
 
 
 def _seeds(colours: Any, sweep: Any, likes: list[Any]) -> list[Any]:
