@@ -14,6 +14,7 @@ from adjoint.api.sparse import SparseDerivative
 from adjoint.ir import text as ir_text
 from adjoint.ir.verify import verify
 from adjoint.ops import indexing
+from adjoint.ops.registry import OPS
 from adjoint.transforms.sparsity import closure, elements, operations, sets, table
 from adjoint.transforms.sparsity.sets import IndexSets, forming
 from tests import harness
@@ -105,6 +106,10 @@ def test_more_entries_than_a_matrix_holds(monkeypatch):
 
     with pytest.raises(InputError, match="32-bit"):
         closure._check_count(1 << 31)
+
+
+def test_every_rule_is_of_an_operation():
+    assert table._RULES.keys() <= OPS.keys()
 
 
 # -- every case of the table -----------------------------------------------------------------------

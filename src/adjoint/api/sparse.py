@@ -13,7 +13,7 @@ import numpy as np
 from adjoint import tree
 from adjoint.api.derivatives import grad
 from adjoint.api.plans import Plan, rows_that_differ
-from adjoint.api.sweeps import Sweeps
+from adjoint.api.sweeps import Sweeps, random_like
 from adjoint.api.tracing import name_of
 from adjoint.errors import InputError, NoRuleError
 from adjoint.transforms.colouring import of_jacobian, of_symmetric
@@ -131,17 +131,30 @@ class SparseDerivative:
 
     def _detection(self, args: Any, kwargs: Any, leaves: list[Any]) -> tuple[_Known, list[Any]]:
         sweeps, seeds = self.sweeps, leaves
-        self._find_modes(args, kwargs, leaves)
-        if self.forward:
-            graph, values = sweeps.graph_of_pushes(args, kwargs, leaves)
-        else:
+        found = self._pushes(args, kwargs, leaves)
+        if found is None:
             seeds = sweeps.values(args, kwargs)
-            graph, values = sweeps.graph_of_pulls(args, kwargs, seeds)
+            found = sweeps.graph_of_pulls(args, kwargs, seeds)
+        graph, values = found
         known = self._known.get(id(graph))
         if known is None:
             detection = sweeps.detection(graph, args, kwargs, len(seeds))
             known = self._known[id(graph)] = _Known(graph, detection)
         return known, values
+
+    def _pushes(self, args: Any, kwargs: Any, leaves: list[Any]) -> Any:
+        """Return the graph of a forward sweep, and the values of its parameters, if there is one.
+
+        A function of the user's may have no jvp: its vjp says what depends on what, too.
+        """
+        if self.forward:
+            try:
+                return self.sweeps.graph_of_pushes(args, kwargs, leaves)
+            except NoRuleError:
+                if self.symmetric:
+                    raise
+                self.forward = False
+        return None
 
     def _detect(self, known: _Known, values: list[Any]) -> tuple[Any, list[tuple[int, ...]]]:
         pattern, results = known.detection(values)
@@ -175,7 +188,7 @@ class SparseDerivative:
         if plan is not None:
             return plan
         results = self._fitting_results(args, kwargs, leaves)
-        self._find_modes(args, kwargs, leaves)
+        self._pushes(args, kwargs, leaves)
         plan = self._made(self.given, args, kwargs, leaves, [np.shape(x) for x in results])
         self._of_given[key] = plan
         return plan
@@ -192,16 +205,6 @@ class SparseDerivative:
                 "column an element of the argument"
             )
         return results
-
-    def _find_modes(self, args: Any, kwargs: Any, leaves: list[Any]) -> None:
-        if self.forward:
-            try:
-                self.sweeps.graph_of_pushes(args, kwargs, leaves)
-            except NoRuleError:
-                # A function of the user's without a jvp: its vjp says what depends on what, too.
-                if self.symmetric:
-                    raise
-                self.forward = False
 
     # -- the first matrix ----------------------------------------------------------------------
 
@@ -231,8 +234,8 @@ class SparseDerivative:
     def _product(self, sweep: Callable, args: Any, kwargs: Any, likes: list[Any]) -> Any:
         """Return the derivative, or its transpose, times a random vector, and that vector."""
         rng = np.random.default_rng(0)
-        seeds = [np.asarray(rng.standard_normal(np.shape(x)), np.asarray(x).dtype) for x in likes]
-        products = sweep(args, kwargs, [x if x.shape else x[()] for x in seeds])
+        seeds = [random_like(x, rng) for x in likes]
+        products = sweep(args, kwargs, seeds)
         return [np.concatenate([np.ravel(x) for x in side]) for side in (products, seeds)]
 
 

@@ -29,7 +29,7 @@ from adjoint.ops.structural import cast
 from adjoint.staging.stage import Graph, Output
 from adjoint.transforms.sparsity import Detection
 
-__all__ = ["Sweeps"]
+__all__ = ["Sweeps", "random_like"]
 
 
 class Sweeps:
@@ -171,12 +171,12 @@ class Sweeps:
 
     def graph_of_pushes(self, args: Any, kwargs: Any, leaves: list[Any]) -> tuple[Graph, list[Any]]:
         """Return the graph of `push` for these arguments, and the values of its parameters."""
-        graph, given = self._pushed.graph_for(args, kwargs, leaves)
+        graph, given = self._pushed.graph_for(args, kwargs, [_zero_like(x) for x in leaves])
         return graph, graph.inputs(given)
 
     def graph_of_pulls(self, args: Any, kwargs: Any, results: list[Any]) -> tuple[Graph, list[Any]]:
         """Return the graph of `pull` for these arguments and results like these, and the values."""
-        graph, given = self._pulled.graph_for(args, kwargs, results)
+        graph, given = self._pulled.graph_for(args, kwargs, [_zero_like(x) for x in results])
         return graph, graph.inputs(given)
 
     def detection(self, graph: Graph, args: Any, kwargs: Any, seeds: int) -> Detection:
@@ -212,3 +212,13 @@ def _seeds(colours: Any, sweep: Any, likes: list[Any]) -> list[Any]:
         seed = cast(np.equal(colour, sweep), dtype=dtype)
         seeds.append(seed if shape else seed[0])
     return seeds
+
+
+def _zero_like(x: Any) -> Any:
+    return np.zeros(x.shape, x.dtype) if isinstance(x, np.ndarray) else type(x)(0)
+
+
+def random_like(x: Any, rng: np.random.Generator) -> Any:
+    """Return a random tangent or cotangent of the type of `Sweeps.graph_of_pushes`'s."""
+    found = rng.standard_normal(np.shape(x))
+    return found.astype(x.dtype) if isinstance(x, np.ndarray) else type(x)(found)
