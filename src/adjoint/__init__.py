@@ -29,6 +29,7 @@ from adjoint.tree import register as register_pytree_node
 if TYPE_CHECKING:
     from adjoint.api.compile import jit, report, stage
     from adjoint.api.external import external
+    from adjoint.api.sparse import sparse_hessian, sparse_jacobian, sparsity
     from adjoint.explain import trace
 
 __all__ = [
@@ -53,6 +54,9 @@ __all__ = [
     "register_pytree_node",
     "report",
     "returning",
+    "sparse_hessian",
+    "sparse_jacobian",
+    "sparsity",
     "stage",
     "stop_gradient",
     "taylor",
@@ -67,6 +71,9 @@ _LATER = {
     "external": "adjoint.api.external",
     "jit": "adjoint.api.compile",
     "report": "adjoint.api.compile",
+    "sparse_hessian": "adjoint.api.sparse",
+    "sparse_jacobian": "adjoint.api.sparse",
+    "sparsity": "adjoint.api.sparse",
     "stage": "adjoint.api.compile",
     "trace": "adjoint.explain",
 }

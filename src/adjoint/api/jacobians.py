@@ -178,6 +178,7 @@ def jacobian(
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
+    sparsity: Any = None,
 ) -> Callable[..., Any]:
     """Return a function that computes the Jacobian, by the mode that needs fewer walks.
 
@@ -191,6 +192,9 @@ def jacobian(
         Whether ``fun`` returns ``(result, aux)``.
     holomorphic : bool
         Whether ``fun`` is a holomorphic function of complex arguments.
+    sparsity : True, scipy.sparse matrix or array of bool, optional
+        Where the Jacobian may be nonzero; True: find out. The result is then a matrix of
+        scipy.sparse, as `sparse_jacobian` gives it, and ``has_aux`` has no place.
 
     Returns
     -------
@@ -210,8 +214,19 @@ def jacobian(
     >>> ad.jacobian(lambda x: np.array([x[0] * x[1], x[0]]))(np.array([2.0, 3.0]))
     array([[3., 2.],
            [1., 0.]])
+    >>> print(ad.jacobian(lambda x: x**2, sparsity=True)(np.array([1.0, 2.0])).toarray())
+    [[2. 0.]
+     [0. 4.]]
     """
-    return _jacobian(fun, argnums, has_aux, holomorphic, "auto")
+    if sparsity is None or sparsity is False:
+        return _jacobian(fun, argnums, has_aux, holomorphic, "auto")
+    from adjoint.api.sparse import sparse_jacobian
+
+    if has_aux:
+        raise InputError(
+            "has_aux=True is not for sparse Jacobians: call the function for what else it returns"
+        )
+    return sparse_jacobian(fun, argnums, None if sparsity is True else sparsity, holomorphic)
 
 
 def hessian(

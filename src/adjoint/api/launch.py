@@ -82,8 +82,10 @@ class Native(Launcher):
         shift = len(graph.lengths)
         position = {leaf: shift + k for k, leaf in enumerate(graph.arguments)}
         parameters = graph.function.block.parameters
+        given = [parameters[k].type for k in position.values()]
+        known = tuple({n for type in given for n in type.shape if isinstance(n, int)})
         self._derived = [
-            Derived(k, position[leaf], axis, parameters[k].bounds[0] or 0)
+            Derived(k, position[leaf], axis, parameters[k].bounds[0] or 0, known)
             for k, (leaf, axis) in enumerate(graph.lengths)
         ]
         self._types = [p.type for p in parameters[shift:]]

@@ -6,16 +6,17 @@ computed transposed: Cᵀ = Bᵀ Aᵀ.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from adjoint.backends.llvm.lower.choice import kept_if
 from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.memory import allocate, in_memory_of
 from adjoint.backends.llvm.lower.nest import copy_into
 from adjoint.backends.llvm.lower.types import in_memory, literal, parts_of
 from adjoint.backends.llvm.lower.values import Buffer, Shape
-from adjoint.backends.llvm.lower.views import affine
 from adjoint.backends.llvm.symbols import LARGEST, routine
 from adjoint.backends.llvm.writer import Integer
 
@@ -44,26 +45,48 @@ def _elements(f: Lowering, stride: Integer, size: int) -> Integer:
 
 
 def as_matrix(f: Lowering, rep: Any) -> Matrix:
-    """Return an array of matrices as BLAS takes them; copied if its strides are not of that kind."""
+    """Return an array of matrices as BLAS takes them; copied if its strides are not of that kind.
+
+    The elements of a row have to follow each other, and rows must neither overlap nor be in
+    reverse.
+    """
+    body = f.body
     buffer = in_memory_of(f, rep)
     size = buffer.dtype.itemsize
     rows, columns = buffer.strides[-2:]
     m, n = buffer.shape[-2:]
     if buffer.dense:
         return Matrix(buffer, n, False)
-    if columns == size and (n == 1 or _positive(rows)):
-        return Matrix(buffer, _elements(f, rows, size), False)
-    if rows == size and (m == 1 or _positive(columns)):
-        return Matrix(buffer, _elements(f, columns, size), True)
-    copy = allocate(f, buffer.shape, buffer.dtype)
-    copy_into(f, copy, buffer)
-    copy.tokens = buffer.tokens
-    return Matrix(copy, n, False)
+    ways = ((False, columns, rows, n, m), (True, rows, columns, m, n))
+    for transposed, near, far, length, count in ways:
+        if near != size:
+            continue
+        if count == 1:
+            return Matrix(buffer, length, transposed)
+        least = body.mul(length, size)
+        fits = "true" if far == least else body.compare("sge", far, least)
+        if fits == "true":
+            return Matrix(buffer, _elements(f, far, size), transposed)
+        if fits != "false":
+            found = kept_if(f, fits, buffer, partial(_by_rows, f, buffer, transposed))
+            far = found.strides[-1 if transposed else -2]
+            return Matrix(found, _elements(f, far, size), transposed)
+    return Matrix(_by_rows(f, buffer, False), n, False)
 
 
-def _positive(stride: Integer) -> bool:
-    """Tell whether a stride is one of an array in memory: of a register it is taken for granted."""
-    return not isinstance(stride, int) or stride > 0
+def _by_rows(f: Lowering, buffer: Buffer, transposed: bool) -> Buffer:
+    """Return memory for a copy whose rows follow each other, or its columns."""
+    shape = buffer.shape
+    lengths = (*shape[:-2], shape[-1], shape[-2]) if transposed else shape
+    copy = allocate(f, lengths, buffer.dtype)
+    strides = copy.strides
+    if transposed:
+        strides = (*strides[:-2], strides[-1], strides[-2])
+    target = Buffer(
+        buffer.dtype, shape, copy.pointer, strides, not transposed, buffer.tokens, copy.memory
+    )
+    copy_into(f, target, buffer)
+    return target
 
 
 class Arguments:
@@ -138,20 +161,24 @@ def matrix_product(f: Lowering, target: Buffer, a: Any, b: Any, add: bool = Fals
         arguments.integer(length)
     arguments.number(1, dtype)
     arguments.pointer(_matrix_at(f, right.buffer, batch, positions))
-    arguments.integer(_at_least_one(f, right.distance))
+    arguments.integer(_distance(f, right))
     arguments.pointer(_matrix_at(f, left.buffer, batch, positions))
-    arguments.integer(_at_least_one(f, left.distance))
+    arguments.integer(_distance(f, left))
     arguments.number(1 if add else 0, dtype)
     arguments.pointer(_matrix_at(f, target, batch, positions))
-    arguments.integer(_at_least_one(f, n))
+    arguments.integer(body.most(n, 1))
     arguments.call(LETTER[dtype.name] + "gemm")
     for c in batch:
         if c != 1:
             body.close_loop()
 
 
-def _at_least_one(f: Lowering, n: Integer) -> Integer:
-    return f.body.most(n, 1)
+def _distance(f: Lowering, x: Matrix) -> Integer:
+    """Return the distance of rows, which BLAS wants to be their length at least."""
+    length = x.buffer.shape[-2 if x.transposed else -1]
+    if x.distance == length:
+        return f.body.most(length, 1)
+    return f.body.most(f.body.most(x.distance, length), 1)
 
 
 def _matrix_at(f: Lowering, x: Buffer, batch: Shape, positions: list[Integer]) -> str:
@@ -161,6 +188,3 @@ def _matrix_at(f: Lowering, x: Buffer, batch: Shape, positions: list[Integer]) -
     for j, c in enumerate(x.shape[:-2]):
         index.append(0 if c == 1 and batch[j + lead] != 1 else positions[j + lead])
     return f.offset(x.pointer, x.strides, (*index, 0, 0), x.dtype)
-
-
-_ = affine

@@ -123,6 +123,7 @@ class Lowering:
         if isinstance(rep, Lazy) and rep.buffer is None:
             if rep.key is None:
                 rep.key = key
+            rep.tokens = rep.tokens | self.tokens(key)
             self.pending[key] = rep
             if key in self.several and not rep.shared:
                 self.reproducible(rep)

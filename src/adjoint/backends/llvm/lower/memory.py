@@ -261,7 +261,7 @@ def real_buffer(f: Lowering, rep: Array) -> Buffer:
 
 
 def reads(rep: Any) -> set[int]:
-    """Return the memory that elements of an array are read from."""
+    """Return the memory that elements of an array are read from, or will be."""
     found: set[int] = set()
     seen: set[int] = set()
     waiting = [rep]
@@ -274,6 +274,7 @@ def reads(rep: Any) -> set[int]:
                 found |= rep.buffer.tokens
             elif id(rep) not in seen:
                 seen.add(id(rep))
+                found |= rep.tokens
                 waiting += [operand for operand, _ in rep.operands]
     return found
 

@@ -73,12 +73,15 @@ class Derived:
         The parameter whose length it is.
     least : int
         The code is for no shorter ones.
+    others : tuple of int
+        The code is not for these.
     """
 
     parameter: int
     array: int
     axis: int
     least: int
+    others: tuple[int, ...] = ()
 
 
 # -- what the code refers to -----------------------------------------------------------------------
@@ -359,7 +362,8 @@ def enter(
     for d in derived:
         n = e.field(tables[parameters[d.array]], 8 * d.axis, "i64")
         registers[parameters[d.parameter]] = [n]
-    _check_lengths(e, tables, registers, [(registers[parameters[d.parameter]][0], d.least) for d in derived])
+    lengths_left_out = [(registers[parameters[d.parameter]][0], d) for d in derived]
+    _check_lengths(e, tables, registers, lengths_left_out)
     arguments = ["ptr %ctx"]
     for p in parameters:
         type = p.type
@@ -465,21 +469,17 @@ def _check_lengths(
     e: _Entry,
     tables: dict[Value, str],
     registers: dict[Value, list[str]],
-    derived: list[tuple[str, int]],
+    derived: list[tuple[str, Derived]],
 ) -> None:
     """Check that arrays are as long as their types say."""
-    constants: set[int] = set()
     for p, table in tables.items():
         for j, n in enumerate(p.type.shape):
             if n is None:
                 continue
-            if not isinstance(n, Dim):
-                constants.add(n)
             have = e.field(table, 8 * j, "i64")
             e.require(e.compare("eq", "i64", have, e.dim(n, registers)))
-    # The code was made for lengths of which no two are equal, nor equal to a constant one.
-    for k, (n, least) in enumerate(derived):
-        e.require(e.compare("sge", "i64", n, least))
-        others = [x for x, _ in derived[:k]] + [c for c in sorted(constants) if c >= least]
-        for other in others:
+    # The code was made for lengths of which no two are equal.
+    for k, (n, d) in enumerate(derived):
+        e.require(e.compare("sge", "i64", n, d.least))
+        for other in (*[x for x, _ in derived[:k]], *d.others):
             e.require(e.compare("ne", "i64", n, other))

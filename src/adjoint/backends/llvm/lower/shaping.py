@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from adjoint.backends.llvm.lower import views
+from adjoint.backends.llvm.lower.choice import kept_if
 from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.costs import CHEAP, lazy_cost
 from adjoint.backends.llvm.lower.indexing import indexed
 from adjoint.backends.llvm.lower.maps import cast_rep
-from adjoint.backends.llvm.lower.memory import allocate, force
+from adjoint.backends.llvm.lower.memory import allocate, force, in_memory_of
 from adjoint.backends.llvm.lower.nest import copy_into, mergeable
 from adjoint.backends.llvm.lower.paths import diagonal, followed
 from adjoint.backends.llvm.lower.reductions import sum_over
@@ -236,16 +237,32 @@ def _sum_to(f: Lowering, node: Value) -> Any:
     if len(rep.shape) < len(shape) or not arithmetic(node.dtype):
         return None
     lead = len(rep.shape) - len(shape)
-    unsure = [
-        k for k, n in enumerate(shape) if n != 1 and n != rep.shape[k + lead]
-    ]
-    if unsure:
-        return None
+    unsure = [k for k, n in enumerate(shape) if n != 1 and n != rep.shape[k + lead]]
     axes = (*range(lead), *(k + lead for k, n in enumerate(shape) if n == 1))
     axes = tuple(k for k in axes if not (k >= lead and rep.shape[k] == 1))
+    given = tuple(rep.shape[k + lead] if k in unsure else n for k, n in enumerate(shape))
     if axes:
         rep = sum_over(f, rep, axes, False, node.dtype)
-    return views.reshape(f, rep, shape) if rep.shape != shape else rep
+    if rep.shape != given:
+        rep = views.reshape(f, rep, given)
+    for k in unsure:
+        rep = _sum_if_stretched(f, in_memory_of(f, rep), k, shape[k])
+    return rep
+
+
+def _sum_if_stretched(f: Lowering, buffer: Buffer, axis: int, length: Integer) -> Buffer:
+    """Sum over an axis unless it has the given length, which is 1 otherwise."""
+    shape = (*buffer.shape[:axis], length, *buffer.shape[axis + 1 :])
+
+    def summed() -> Buffer:
+        found = in_memory_of(f, sum_over(f, buffer, axis, True, buffer.dtype))
+        return Buffer(
+            found.dtype, shape, found.pointer, found.strides, found.dense, found.tokens,
+            found.memory,
+        )  # fmt: skip
+
+    same = f.body.compare("eq", buffer.shape[axis], length)
+    return kept_if(f, same, buffer, summed)
 
 
 SHAPING: dict[str, Callable[..., Any]] = {

@@ -18,6 +18,7 @@ from adjoint.backends.llvm.lower.exponentials import EXPONENTIALS
 from adjoint.backends.llvm.lower.indexing import slice_of
 from adjoint.backends.llvm.lower.orders import ORDERS
 from adjoint.backends.llvm.lower.products import PRODUCTS
+from adjoint.backends.llvm.lower.python_functions import PYTHON_FUNCTIONS
 from adjoint.backends.llvm.lower.reductions import REDUCTIONS
 from adjoint.backends.llvm.lower.scans import SCANS
 from adjoint.backends.llvm.lower.shaping import SHAPING, copy_of
@@ -87,6 +88,7 @@ LOWERINGS: dict[str, Callable[[Lowering, Value], Any]] = {
     **EXPONENTIALS,
     **SCANS,
     **ORDERS,
+    **PYTHON_FUNCTIONS,
     "update": store,
     "index_add": store,
     "dim": _dim,
@@ -130,4 +132,3 @@ def lower(f: Lowering, node: Value) -> None:
         f.define(node, rep)
         return
     callbacks.call_back(f, node)
-

@@ -103,6 +103,8 @@ class Lazy:
         The value that it is.
     bounds : tuple or None
         The least and the greatest of its elements, which are integers, where they are known.
+    tokens : frozenset of int
+        What memory it is of, or will be once it is forced, as the analysis of ownership has it.
     """
 
     dtype: np.dtype
@@ -116,6 +118,7 @@ class Lazy:
     view: Buffer | None = None
     key: Any = None
     bounds: tuple[Integer, Integer] | None = None
+    tokens: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True, eq=False)
