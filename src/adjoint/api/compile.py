@@ -209,10 +209,10 @@ class Jitted:
             others = [x for x in self._recent if x[1] is not known]
             self._recent = [(take, known), *others][:RECENT]
 
-    def graph_for(self, *args: Any) -> tuple[Graph, list[Any]]:
-        """Return the graph that serves these arguments, and their leaves."""
+    def launcher_for(self, *args: Any) -> tuple[Launcher, list[Any]]:
+        """Return what serves these arguments, and their leaves."""
         leaves, spec, rebuild = self._leaves(args, {})
-        return self._graph(leaves, spec, rebuild), leaves
+        return self._launcher(leaves, spec, rebuild), leaves
 
     def _leaves(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
         static = self.static_argnums

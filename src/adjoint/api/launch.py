@@ -98,7 +98,6 @@ class Native(Launcher):
         ]
         self._variants: dict[tuple[bool, ...], Any] = {}
         self.quick: Callable[..., Any] | None = None
-        self._choose(self._given(leaves), len(leaves))
 
     @property
     def variants(self) -> list[Any]:

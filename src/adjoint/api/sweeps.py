@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from adjoint import tree
-from adjoint.api.compile import Jitted, execute
+from adjoint.api.compile import Jitted
 from adjoint.api.derivatives import pull_back
 from adjoint.api.mapping import vmap
 from adjoint.api.staged_tracing import StagedCall, staged_push
@@ -103,11 +103,11 @@ class Sweeps:
         return self._run(self._reverse, args, kwargs, colours, sweeps)
 
     def _run(self, staged: Jitted, *args: Any) -> list[Any]:
-        graph, leaves = staged.graph_for(*args)
-        if id(graph) not in self._allowed:
-            self._refuse_effects(graph)
-            self._allowed.add(id(graph))
-        return execute(graph, leaves)
+        known, leaves = staged.launcher_for(*args)
+        if id(known) not in self._allowed:
+            self._refuse_effects(known.graph)
+            self._allowed.add(id(known))
+        return known(leaves)
 
     def _refuse_effects(self, graph: Graph) -> None:
         what = ""
@@ -171,13 +171,13 @@ class Sweeps:
 
     def graph_of_pushes(self, args: Any, kwargs: Any, leaves: list[Any]) -> tuple[Graph, list[Any]]:
         """Return the graph of `push` for these arguments, and the values of its parameters."""
-        graph, given = self._pushed.graph_for(args, kwargs, [_zero_like(x) for x in leaves])
-        return graph, graph.inputs(given)
+        known, given = self._pushed.launcher_for(args, kwargs, [_zero_like(x) for x in leaves])
+        return known.graph, known.graph.inputs(given)
 
     def graph_of_pulls(self, args: Any, kwargs: Any, results: list[Any]) -> tuple[Graph, list[Any]]:
         """Return the graph of `pull` for these arguments and results like these, and the values."""
-        graph, given = self._pulled.graph_for(args, kwargs, [_zero_like(x) for x in results])
-        return graph, graph.inputs(given)
+        known, given = self._pulled.launcher_for(args, kwargs, [_zero_like(x) for x in results])
+        return known.graph, known.graph.inputs(given)
 
     def detection(self, graph: Graph, args: Any, kwargs: Any, seeds: int) -> Detection:
         """Return what finds the pattern of the graph of one sweep, of so many leaves of seeds."""

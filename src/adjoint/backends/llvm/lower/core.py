@@ -72,6 +72,8 @@ class Lowering:
         What is to be made in memory that is there already.
     short : set
         Lengths that were few in the call for which the function is compiled.
+    memo : dict
+        Elements that are in registers: in the nest, or the operation, that is being written.
     """
 
     def __init__(
@@ -372,11 +374,13 @@ class Lowering:
         """Begin to lower a block."""
         self.blocks.append([block, -1])
         self.forced.append([])
+        self.memo.clear()
         self.body.enter_scope()
 
     def leave(self) -> None:
         """End a block: what was forced in it is not in memory after it."""
         self.blocks.pop()
+        self.memo.clear()
         self.body.leave_scope()
         for lazy in self.forced.pop():
             lazy.buffer = None

@@ -107,7 +107,7 @@ class _Outliner:
 
 def _type_of(register: str, lines: list[str]) -> str:
     """Return the type of a register, from an instruction that uses it."""
-    ends = re.compile(rf"(\S+) {re.escape(register)}\b")
+    ends = re.compile(rf"(\S+) {re.escape(register)}(?![\w.])")
     for line in lines:
         match = ends.search(line)
         if match is None:

@@ -115,6 +115,7 @@ def lower(f: Lowering, node: Value) -> None:
     """Lower an operation."""
     op = node.op
     assert op is not None
+    f.memo.clear()
     flow = CONTROL.get(op)
     if flow is not None:
         flow(f, node)
