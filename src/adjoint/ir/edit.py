@@ -28,9 +28,9 @@ def _outside(value: Value, builder: Builder) -> bool:
     return builder.parent is not None and builder.parent.sees(value)
 
 
-def substitute(block: Block, old: Value, new: Value) -> None:
-    """Replace a value by another in a block and the blocks in it."""
-    _Swap({old: new}).block(block)
+def substitute(block: Block, table: dict[Value, Value]) -> None:
+    """Replace values by others in a block and the blocks in it."""
+    _Swap(table).block(block)
 
 
 class _Swap:

@@ -194,7 +194,7 @@ def finish_body(carry: Carry, builder: Builder) -> list[Value]:
     results += carry.aliases.add_late(builder, bounds)
     for location, before in carry.cells:
         param = builder.parameter(before.type)
-        substitute(block, before, param)
+        substitute(block, {before: param})
         results.append(location.get() if location.get() is not before else param)
     return results
 

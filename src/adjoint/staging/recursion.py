@@ -295,13 +295,13 @@ def _finish(recurring: Recurring, builder: Builder) -> Any:
         own = Value(control.constant, (), value.params, value.type)
         own.bounds = value.bounds
         block.nodes.insert(0, own)
-        substitute(block, value, own)
+        substitute(block, {value: own})
     captured = free_values(block, lengths=True)
     extra = []
     for value in captured:
         param = builder.parameter(_anywhere(value.type))
         extra.append(param)
-        substitute(block, value, param)
+        substitute(block, {value: param})
     for node in walk(block):
         if node.op is control.call and node.params["function"] is function:
             node.inputs = (*node.inputs, *extra)

@@ -13,6 +13,7 @@ from adjoint.transforms.simplify.common import COMMON
 from adjoint.transforms.simplify.constants import CONSTANTS
 from adjoint.transforms.simplify.dead import remove_dead
 from adjoint.transforms.simplify.forwarding import FORWARDING
+from adjoint.transforms.simplify.gathers import move_gathers
 from adjoint.transforms.simplify.invariant import move_invariant
 from adjoint.transforms.simplify.rewriting import Rewriter, Rules
 from adjoint.transforms.simplify.signs import SIGNS
@@ -27,7 +28,7 @@ Step: TypeAlias = "Callable[[Function], bool]"
 
 PASSES: tuple[Pass, ...] = (
     remove_dead, CONSTANTS, CARRIED, ZEROS, ALGEBRA, SIGNS, FORWARDING, COMMON, remove_dead,
-    move_invariant,
+    move_gathers, move_invariant,
 )  # fmt: skip
 
 ROUNDS = 8

@@ -160,6 +160,6 @@ def _for_its_zeros(block: Block, k: int) -> bool:
     new.name = p.name
     block.parameters[k] = new
     for node in compared:
-        substitute(block, node, new)
+        substitute(block, {node: new})
     block.nodes = [node for node in block.nodes if node not in compared]
     return True
