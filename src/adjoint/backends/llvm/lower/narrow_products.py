@@ -63,11 +63,13 @@ def narrow_product(f: Lowering, node: Value, a: Any, b: Any, shape: Shape) -> An
     target = f.destinations.pop(node, None)
     result = target if target is not None else allocate(f, shape, dtype, node.shape)
     a, b = _settled(f, a), _settled(f, b)
+    lines = f.body.begin_nest()
     with _batches(f, shape[:-2]) as batch:
         left = _matrix(f, a, batch, shape)
         right = _matrix(f, b, batch, shape)
         out = _matrix(f, result, batch, shape)
         write(f, left, right, out)
+    f.body.end_nest(lines)
     return result
 
 
@@ -126,11 +128,11 @@ def _passes(f: Lowering, count: Integer) -> Iterator[str]:
     body = f.body
     hoist = enter_loop(f)
     before = body.here.block
-    head, after = body.label(), body.label()
+    head, latch, after = body.label(), body.label(), body.label()
     index, further = body.name(), body.name()
     body.branch(body.compare("sgt", count, 0), head, after)
     body.begin(head)
-    body.do(f"{index} = phi i64 [ 0, %{before} ], [ {further}, %{head}.latch ]")
+    body.do(f"{index} = phi i64 [ 0, %{before} ], [ {further}, %{latch} ]")
     lines = begin_pass(f)
     f.forced.append([])
     body.enter_scope()
@@ -141,8 +143,8 @@ def _passes(f: Lowering, count: Integer) -> Iterator[str]:
         if lazy.key in f.env:
             f.pending[lazy.key] = lazy
     end_pass(f, hoist, lines)
-    body.go(f"{head}.latch")
-    body.begin(f"{head}.latch")
+    body.go(latch)
+    body.begin(latch)
     body.do(f"{further} = add nuw nsw i64 {index}, 1")
     body.branch(body.let(f"icmp slt i64 {further}, {count}"), head, after)
     body.begin(after)
