@@ -55,6 +55,8 @@ class Called:
         Their places in that list, and in the frame.
     slots : int
         How long the list is.
+    cold : bool
+        Whether it runs only to fail.
     """
 
     node: Value
@@ -62,6 +64,7 @@ class Called:
     operands: list[tuple[int, Item]]
     results: list[tuple[int, Item]]
     slots: int
+    cold: bool = False
 
 
 class _Frame:
@@ -133,6 +136,7 @@ def _run(
     results: list[Any],
     first: int,
     instead: dict[Value, Buffer] | None = None,
+    cold: bool = False,
 ) -> list[Any]:
     body = f.body
     frame = _Frame(f)
@@ -174,7 +178,9 @@ def _run(
         for v, k in slots.items()
         if v.op is control.constant and v not in operands
     ]
-    call = Called(node, _with_constants(step, constants), given, returned, first + len(results))
+    call = Called(
+        node, _with_constants(step, constants), given, returned, first + len(results), cold
+    )
     f.program.calls.append(call)
     pointer = f.alloca(f"[{max(frame.words, 1)} x i64]", 16)
     for at, type, x in frame.stores:
@@ -252,7 +258,7 @@ def call_if_not(f: Lowering, node: Value, truth: str) -> None:
         raise make(*args(values))
 
     with _aside(f, truth):
-        _run(f, node, step, named, slots, [], len(slots))
+        _run(f, node, step, named, slots, [], len(slots), cold=True)
 
 
 def refuse(f: Lowering, truth: str) -> None:
@@ -279,7 +285,7 @@ def refuse(f: Lowering, truth: str) -> None:
         raise AssertionError(f"{name} is refused by compiled code, and not by NumPy")
 
     with _aside(f, truth):
-        _run(f, node, step, operands, slots, [], len(slots))
+        _run(f, node, step, operands, slots, [], len(slots), cold=True)
 
 
 @contextmanager

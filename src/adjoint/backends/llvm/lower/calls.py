@@ -12,7 +12,7 @@ from adjoint.backends.llvm.lower.memory import (
     force,
     give_all,
     give_cell,
-    in_memory_of,
+    lasting,
     overwritten,
     real_buffer,
 )
@@ -192,7 +192,7 @@ def call(f: Lowering, node: Value) -> None:
             overwritten(f, buffer.tokens | f.tokens(v), but=rep)
             reps.append(buffer)
         else:
-            reps.append(in_memory_of(f, rep))
+            reps.append(lasting(f, rep, f.tokens(v)))
     dense = tuple([not isinstance(r, Buffer) or r.dense for r in reps])
     name = f.program.callee(function, handed, dense)
     given = ["ptr %ctx"]

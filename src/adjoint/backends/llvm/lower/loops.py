@@ -29,7 +29,7 @@ from adjoint.backends.llvm.lower.memory import (
     allocate,
     begin_pass,
     end_pass,
-    in_memory_of,
+    lasting,
     real_buffer,
 )
 from adjoint.backends.llvm.lower.moving import Growing, Moving, turn
@@ -94,7 +94,8 @@ class _Kept:
             buffer = allocate(f, rep.shape, rep.dtype, init.type.shape)
             copy_into(f, buffer, rep)
         else:
-            buffer = real_buffer(f, rep) if changed else in_memory_of(f, rep)
+            known = tokens | f.tokens(init)
+            buffer = real_buffer(f, rep) if changed else lasting(f, rep, known)
         self.held = Buffer(
             buffer.dtype, buffer.shape, buffer.pointer, buffer.strides, buffer.dense,
             buffer.tokens | tokens, buffer.memory, buffer.origins,

@@ -12,7 +12,7 @@ from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.costs import CHEAP, lazy_cost
 from adjoint.backends.llvm.lower.indexing import indexed
 from adjoint.backends.llvm.lower.maps import cast_rep
-from adjoint.backends.llvm.lower.memory import allocate, force, in_memory_of
+from adjoint.backends.llvm.lower.memory import allocate, force, in_memory_of, lasting
 from adjoint.backends.llvm.lower.nest import copy_into, mergeable
 from adjoint.backends.llvm.lower.paths import diagonal, followed
 from adjoint.backends.llvm.lower.reductions import sum_over
@@ -258,7 +258,7 @@ def _sum_to(f: Lowering, node: Value) -> Any:
     if rep.shape != given:
         rep = views.reshape(f, rep, given)
     for k in unsure:
-        rep = _sum_if_stretched(f, in_memory_of(f, rep), k, shape[k])
+        rep = _sum_if_stretched(f, lasting(f, rep, f.tokens(node)), k, shape[k])
     return rep
 
 
