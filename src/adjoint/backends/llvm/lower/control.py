@@ -266,7 +266,9 @@ class _Gathered:
         if None not in inner:
             shape = (count, *f.shape(inner))
             target = f.destinations.pop(self.key, None)
-            self.target = target if target is not None else allocate(f, shape, type.dtype, type.shape)
+            self.target = (
+                target if target is not None else allocate(f, shape, type.dtype, type.shape)
+            )
         else:
             # How large it is shows in the first pass.
             self.cells = [f.alloca("i64") for _ in inner]

@@ -32,7 +32,7 @@ from adjoint.backends.llvm.lower.memory import (
     lasting,
     real_buffer,
 )
-from adjoint.backends.llvm.lower.moving import Growing, Moving, turn
+from adjoint.backends.llvm.lower.moving import Growing, Moving, share, turn
 from adjoint.backends.llvm.lower.nest import copy_into
 from adjoint.backends.llvm.lower.types import cast, in_registers, parts_of
 from adjoint.backends.llvm.lower.values import Buffer, Lazy, Number, Stack
@@ -221,7 +221,9 @@ def _make(f: Lowering, loop: Value, k: int, init: Value, param: Value) -> Any:
 
 def _begin(f: Lowering, loop: Value) -> list[Any]:
     inits, params, _ = carried(loop)
-    return [_make(f, loop, k, i, p) for k, (i, p) in enumerate(zip(inits, params, strict=True))]
+    states = [_make(f, loop, k, i, p) for k, (i, p) in enumerate(zip(inits, params, strict=True))]
+    share([s for s in states if isinstance(s, Moving)])
+    return states
 
 
 def _turn(f: Lowering, loop: Value, states: list[Any]) -> None:
@@ -256,9 +258,7 @@ def for_loop(f: Lowering, node: Value) -> None:
     body = f.body
     (block,) = node.blocks
     lo, hi, step = (f.integer(v) for v in node.inputs[:3])
-    f.check(
-        body.compare("ne", step, 0), lambda x, y: ValueError("range() arg 3 must not be zero")
-    )
+    f.check(body.compare("ne", step, 0), lambda x, y: ValueError("range() arg 3 must not be zero"))
     states = _begin(f, node)
     hoist = enter_loop(f)
     before = body.here.block
