@@ -63,4 +63,4 @@ def callbacks(f: Function) -> list[str]:
     """Return the names of the operations that Python runs, of a function that has run."""
     variants = compiled.compile_function(f)._variants.values()
     calls = [call for v in variants for call in v.program.calls]
-    return [call.node.op.name for call in calls if call.node.op is not None]
+    return [call.node.op.name for call in calls if call.node.op is not None and not call.cold]

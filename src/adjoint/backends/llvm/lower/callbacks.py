@@ -7,11 +7,10 @@ is known goes straight to its place.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.memory import allocate, in_memory_of
@@ -27,7 +26,7 @@ from adjoint.ir.types import StackType, Type
 from adjoint.ops import control
 from adjoint.transforms.lifetimes import Key, parts, type_of
 
-__all__ = ["Called", "Item", "call_back", "call_if_not", "store_by_numpy"]
+__all__ = ["Called", "Item", "call_back", "call_if_not", "refuse", "store_by_numpy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +55,8 @@ class Called:
         Their places in that list, and in the frame.
     slots : int
         How long the list is.
+    cold : bool
+        Whether it runs only to fail.
     """
 
     node: Value
@@ -63,6 +64,7 @@ class Called:
     operands: list[tuple[int, Item]]
     results: list[tuple[int, Item]]
     slots: int
+    cold: bool = False
 
 
 class _Frame:
@@ -134,6 +136,7 @@ def _run(
     results: list[Any],
     first: int,
     instead: dict[Value, Buffer] | None = None,
+    cold: bool = False,
 ) -> list[Any]:
     body = f.body
     frame = _Frame(f)
@@ -175,7 +178,9 @@ def _run(
         for v, k in slots.items()
         if v.op is control.constant and v not in operands
     ]
-    call = Called(node, _with_constants(step, constants), given, returned, first + len(results))
+    call = Called(
+        node, _with_constants(step, constants), given, returned, first + len(results), cold
+    )
     f.program.calls.append(call)
     pointer = f.alloca(f"[{max(frame.words, 1)} x i64]", 16)
     for at, type, x in frame.stores:
@@ -245,12 +250,6 @@ def _taken(f: Lowering, frame: str, item: Item) -> Any:
 
 def call_if_not(f: Lowering, node: Value, truth: str) -> None:
     """Have Python run a check, which raises an error, unless a truth holds."""
-    body = f.body
-    fine, bad = body.label(), body.label()
-    body.branch(truth, fine, bad, COLD)
-    body.begin(bad)
-    f.forced.append([])
-    body.enter_scope()
     named = [v for v in dict.fromkeys(values_in(node.params)) if v.op is not control.constant]
     slots = {v: k for k, v in enumerate(named)}
     make, args = node.params["error"], evaluator(node.params["args"], slots.__getitem__)
@@ -258,11 +257,55 @@ def call_if_not(f: Lowering, node: Value, truth: str) -> None:
     def step(values: list[Any]) -> None:
         raise make(*args(values))
 
-    _run(f, node, step, named, slots, [], len(slots))
+    with _aside(f, truth):
+        _run(f, node, step, named, slots, [], len(slots), cold=True)
+
+
+def refuse(f: Lowering, truth: str) -> None:
+    """Have NumPy refuse the present operation, with the error that it has for it.
+
+    That is: run it, unless a truth holds.
+    """
+    node = f.node
+    if truth == "true":
+        return
+    assert node is not None and node.op is not None
+    slots: dict[Value, int] = {}
+    for v in _types_of(node):
+        slots[v] = len(slots)
+    operands = [v for v in slots if v.op is not control.constant]
+    out: Any = len(slots)
+    if isinstance(node.type, tuple):
+        out = [(len(slots) + k, k) for k in range(len(node.type))]
+    run = step_of(node, slots.__getitem__, out)
+    name = node.op.name
+
+    def step(values: list[Any]) -> None:
+        run([*values, *[None] * (len(out) if isinstance(out, list) else 1)])
+        raise AssertionError(f"{name} is refused by compiled code, and not by NumPy")
+
+    with _aside(f, truth):
+        _run(f, node, step, operands, slots, [], len(slots), cold=True)
+
+
+@contextmanager
+def _aside(f: Lowering, truth: str) -> Iterator[None]:
+    """Write what runs, and fails, unless a truth holds."""
+    body = f.body
+    assert len(body.levels) == 1
+    fine, bad = body.label(), body.label()
+    body.branch(truth, fine, bad, COLD)
+    body.begin(bad)
+    kept = f.memo, f.destinations, f.through
+    f.memo, f.destinations, f.through = {}, {}, {}
+    f.forced.append([])
+    body.enter_scope()
+    yield
     body.leave_scope()
     for lazy in f.forced.pop():
         lazy.buffer = None
         if lazy.key in f.env:
             f.pending[lazy.key] = lazy
+    f.memo, f.destinations, f.through = kept
     body.go(fine)
     body.begin(fine)

@@ -12,7 +12,7 @@ from adjoint.backends.llvm.lower.memory import (
     force,
     give_all,
     give_cell,
-    in_memory_of,
+    lasting,
     overwritten,
     real_buffer,
 )
@@ -159,9 +159,7 @@ def _own_result(f: Lowering, k: int, rep: Any, owned: frozenset[int]) -> Buffer:
 
 def _check_depth(f: Lowering) -> None:
     """Report a recursion that is too deep for the thread's stack."""
-    f.module.declare(
-        "@llvm.frameaddress.p0", "declare ptr @llvm.frameaddress.p0(i32 immarg)"
-    )
+    f.module.declare("@llvm.frameaddress.p0", "declare ptr @llvm.frameaddress.p0(i32 immarg)")
     body = f.body
     here = body.let("call ptr @llvm.frameaddress.p0(i32 0)")
     address = body.let(f"ptrtoint ptr {here} to i64")
@@ -170,7 +168,9 @@ def _check_depth(f: Lowering) -> None:
     truth = body.let(f"icmp ugt i64 {address}, {deepest}")
     f.check(
         truth,
-        lambda x, y: RecursionError("functions call each other deeper than the stack of the thread"),
+        lambda x, y: RecursionError(
+            "functions call each other deeper than the stack of the thread"
+        ),
     )
 
 
@@ -192,7 +192,7 @@ def call(f: Lowering, node: Value) -> None:
             overwritten(f, buffer.tokens | f.tokens(v), but=rep)
             reps.append(buffer)
         else:
-            reps.append(in_memory_of(f, rep))
+            reps.append(lasting(f, rep, f.tokens(v)))
     dense = tuple([not isinstance(r, Buffer) or r.dense for r in reps])
     name = f.program.callee(function, handed, dense)
     given = ["ptr %ctx"]
@@ -201,9 +201,7 @@ def call(f: Lowering, node: Value) -> None:
             given.append(f"ptr {rep.header}")
         elif isinstance(rep, Buffer):
             given.append(f"ptr {rep.pointer}")
-            given += [
-                f"i64 {n}" for n, m in zip(rep.shape, p.type.shape, strict=True) if m is None
-            ]
+            given += [f"i64 {n}" for n, m in zip(rep.shape, p.type.shape, strict=True) if m is None]
             if not rep.dense:
                 given += [f"i64 {s}" for s in rep.strides]
         else:
@@ -242,9 +240,7 @@ def _result(f: Lowering, key: Key, type: Any, place: str, handed: list[Buffer]) 
     )  # fmt: skip
 
 
-def _give_later(
-    f: Lowering, pointer: str, shape: Shape, type: Type, handed: list[Buffer]
-) -> None:
+def _give_later(f: Lowering, pointer: str, shape: Shape, type: Type, handed: list[Buffer]) -> None:
     """Give a result's memory back when the pass ends, unless the caller had it before."""
     body = f.body
     own = pointer

@@ -22,6 +22,7 @@ from adjoint.backends.llvm.lower.memory import (
     force,
     give_all,
     in_memory_of,
+    lasting,
 )
 from adjoint.backends.llvm.lower.nest import copy_into
 from adjoint.backends.llvm.lower.types import in_registers, parts_of
@@ -110,7 +111,7 @@ class _Merge:
             return copy
         if isinstance(rep, Lazy) and rep.buffer is None and rep.view is None:
             return force(f, rep, self._target_for(rep))
-        return in_memory_of(f, rep)
+        return lasting(f, rep, f.tokens(self.key))
 
     def _target_for(self, rep: Lazy) -> Buffer | None:
         if self.target is not None and rep.shape == self.target.shape:
@@ -265,7 +266,9 @@ class _Gathered:
         if None not in inner:
             shape = (count, *f.shape(inner))
             target = f.destinations.pop(self.key, None)
-            self.target = target if target is not None else allocate(f, shape, type.dtype, type.shape)
+            self.target = (
+                target if target is not None else allocate(f, shape, type.dtype, type.shape)
+            )
         else:
             # How large it is shows in the first pass.
             self.cells = [f.alloca("i64") for _ in inner]

@@ -321,6 +321,12 @@ class Lowering:
         ]
         body.begin(fine)
 
+    def refuse_unless(self, truth: str) -> None:
+        """Have NumPy raise what it has to say of the present operation, unless a truth holds."""
+        from adjoint.backends.llvm.lower.callbacks import refuse
+
+        refuse(self, truth)
+
     def check_status(self, status: str) -> None:
         """Go on if what was called succeeded; else report what it has reported."""
         body = self.body

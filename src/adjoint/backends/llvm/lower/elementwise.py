@@ -8,14 +8,16 @@ from adjoint.backends.llvm.lower import numbers
 from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.costs import CHEAP, lazy_cost
 from adjoint.backends.llvm.lower.nest import aligned, mergeable
+from adjoint.backends.llvm.lower.positions import positions_of
 from adjoint.backends.llvm.lower.scalar import cost_of, element_of, has_code, loop_types
 from adjoint.backends.llvm.lower.shapes import broadcast
 from adjoint.backends.llvm.lower.types import cast
-from adjoint.backends.llvm.lower.values import Buffer, Index, Lazy, Number
+from adjoint.backends.llvm.lower.values import Index, Lazy, Number
 from adjoint.ir.graph import Value
 from adjoint.ir.types import Type
 
 __all__ = ["elementwise", "mapped"]
+
 
 def elementwise(f: Lowering, node: Value) -> Any:
     """Lower an elementwise operation; None if there is no code for it."""
@@ -30,6 +32,8 @@ def elementwise(f: Lowering, node: Value) -> Any:
         return None
     if not type.shape:
         return numbers.number(f, node, loop)
+    if op.name == "power" and loop[1].kind == "i":
+        _natural(f, node.inputs[1])
 
     def element(xs: list[Any]) -> Any:
         given = [cast(f.body, x, t.dtype, want) for x, t, want in zip(xs, types, loop)]
@@ -38,6 +42,18 @@ def elementwise(f: Lowering, node: Value) -> Any:
         return cast(f.body, found, loop[-1], type.dtype)
 
     return mapped(f, node, element, cost_of(op.name, loop[0]))
+
+
+def _natural(f: Lowering, exponent: Value) -> None:
+    """Have powers of integers refused of which an exponent is negative."""
+    if exponent.dtype.kind not in "i":
+        return
+    rep = f.rep(exponent)
+    if isinstance(rep, Number):
+        least: Any = f.integer(exponent)
+    else:
+        least = positions_of(f, rep).extent(f)[0]
+    f.refuse_unless(f.body.compare("sge", least, 0))
 
 
 def mapped(f: Lowering, node: Value, element: Any, cost: int) -> Lazy:

@@ -12,8 +12,7 @@ from adjoint.backends.llvm.lower.costs import CHEAP, lazy_cost
 from adjoint.backends.llvm.lower.masks import places_of
 from adjoint.backends.llvm.lower.nest import aligned
 from adjoint.backends.llvm.lower.positions import Positions, positions_of
-from adjoint.backends.llvm.lower.shapes import fit
-from adjoint.backends.llvm.lower.values import Buffer, Index, Lazy, Number, Shape
+from adjoint.backends.llvm.lower.values import Index, Lazy, Number, Shape
 from adjoint.backends.llvm.lower.views import Along, affine
 from adjoint.backends.llvm.writer import Integer
 from adjoint.ir import dims
@@ -303,7 +302,7 @@ def select(
     for e in entries:
         if e is not None and not isinstance(e, slice):
             if isinstance(e, Positions):
-                e.check(f, shape[axis], axis)
+                e.check(f, shape[axis])
                 sources.append(e)
             else:
                 sources.append(place(f, e, shape[axis], dimensions[axis], axis))

@@ -29,10 +29,10 @@ from adjoint.backends.llvm.lower.memory import (
     allocate,
     begin_pass,
     end_pass,
-    in_memory_of,
+    lasting,
     real_buffer,
 )
-from adjoint.backends.llvm.lower.moving import Growing, Moving, turn
+from adjoint.backends.llvm.lower.moving import Growing, Moving, share, turn
 from adjoint.backends.llvm.lower.nest import copy_into
 from adjoint.backends.llvm.lower.types import cast, in_registers, parts_of
 from adjoint.backends.llvm.lower.values import Buffer, Lazy, Number, Stack
@@ -94,7 +94,8 @@ class _Kept:
             buffer = allocate(f, rep.shape, rep.dtype, init.type.shape)
             copy_into(f, buffer, rep)
         else:
-            buffer = real_buffer(f, rep) if changed else in_memory_of(f, rep)
+            known = tokens | f.tokens(init)
+            buffer = real_buffer(f, rep) if changed else lasting(f, rep, known)
         self.held = Buffer(
             buffer.dtype, buffer.shape, buffer.pointer, buffer.strides, buffer.dense,
             buffer.tokens | tokens, buffer.memory, buffer.origins,
@@ -220,7 +221,9 @@ def _make(f: Lowering, loop: Value, k: int, init: Value, param: Value) -> Any:
 
 def _begin(f: Lowering, loop: Value) -> list[Any]:
     inits, params, _ = carried(loop)
-    return [_make(f, loop, k, i, p) for k, (i, p) in enumerate(zip(inits, params, strict=True))]
+    states = [_make(f, loop, k, i, p) for k, (i, p) in enumerate(zip(inits, params, strict=True))]
+    share([s for s in states if isinstance(s, Moving)])
+    return states
 
 
 def _turn(f: Lowering, loop: Value, states: list[Any]) -> None:
@@ -255,9 +258,7 @@ def for_loop(f: Lowering, node: Value) -> None:
     body = f.body
     (block,) = node.blocks
     lo, hi, step = (f.integer(v) for v in node.inputs[:3])
-    f.check(
-        body.compare("ne", step, 0), lambda x, y: ValueError("range() arg 3 must not be zero")
-    )
+    f.check(body.compare("ne", step, 0), lambda x, y: ValueError("range() arg 3 must not be zero"))
     states = _begin(f, node)
     hoist = enter_loop(f)
     before = body.here.block

@@ -26,7 +26,7 @@ from adjoint.ir.dims import Dim
 from adjoint.ir.graph import Value
 
 __all__ = [
-    "SMALL", "allocate", "comparable", "force", "in_memory_of", "overwritten", "reads",
+    "SMALL", "allocate", "comparable", "force", "in_memory_of", "lasting", "overwritten", "reads",
     "real_buffer",
 ]  # fmt: skip
 
@@ -250,6 +250,17 @@ def in_memory_of(f: Lowering, rep: Array) -> Buffer:
     if rep.buffer is None and rep.view is not None:
         return rep.view
     return force(f, rep)
+
+
+def lasting(f: Lowering, rep: Array, tokens: frozenset[int]) -> Buffer:
+    """Return an array in memory, to be read for as long as the value exists.
+
+    ``tokens``: what the memory of the value is, as the analysis of ownership has it. A copy is
+    another memory than what it is a copy of, which may be overwritten.
+    """
+    if isinstance(rep, Lazy) and rep.buffer is None and rep.view is not None:
+        return rep.view if rep.view.tokens <= tokens else force(f, rep)
+    return in_memory_of(f, rep)
 
 
 def real_buffer(f: Lowering, rep: Array) -> Buffer:

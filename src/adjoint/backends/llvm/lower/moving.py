@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 from adjoint.backends.llvm.lower.core import Lowering
-from adjoint.backends.llvm.lower.memory import allocate, in_memory_of
+from adjoint.backends.llvm.lower.memory import allocate
 from adjoint.backends.llvm.lower.nest import copy_into
 from adjoint.backends.llvm.lower.runtime import give_back, take
 from adjoint.backends.llvm.lower.values import Buffer, Lazy, Number, Shape
 from adjoint.backends.llvm.writer import Integer
 from adjoint.ir.graph import Value
 
-__all__ = ["Growing", "Moving", "turn"]
+__all__ = ["Growing", "Moving", "share", "turn"]
 
 
 class Moving:
@@ -27,6 +28,7 @@ class Moving:
         self.first = allocate(f, shape, type.dtype, type.shape)
         copy_into(f, self.first, f.rep(init))
         self.second = allocate(f, shape, type.dtype, type.shape)
+        self.memories: list[Any] = [self.first.memory, self.second.memory]
         self.strides = f.strides(shape, type.dtype)
         self.here, self.there = f.body.name(), f.body.name()
         self.next_here = self.here
@@ -35,7 +37,7 @@ class Moving:
     def _buffer(self, pointer: str) -> Buffer:
         return Buffer(
             self.dtype, self.shape, pointer, self.strides, True, self.tokens,
-            (self.first.memory, self.second.memory),
+            self.memories,
         )  # fmt: skip
 
     def rep(self) -> Buffer:
@@ -54,6 +56,15 @@ class Moving:
 
     def after(self, names: list[str]) -> Buffer:
         return self._buffer(names[0])
+
+
+def share(states: list[Moving]) -> None:
+    """Have arrays keep each other's memory, which they may get from each other (`turn`)."""
+    groups: defaultdict[Any, list[Any]] = defaultdict(list)
+    for s in states:
+        groups[s.shape, s.dtype] += s.memories
+    for s in states:
+        s.memories = groups[s.shape, s.dtype]
 
 
 def turn(f: Lowering, states: list[tuple[Moving, Any]]) -> None:
@@ -88,9 +99,7 @@ def turn(f: Lowering, states: list[tuple[Moving, Any]]) -> None:
             claimed |= own
             state.next_here = rep.pointer
             same = body.let(f"icmp eq ptr {rep.pointer}, {state.here}")
-            state.next_there = body.let(
-                f"select i1 {same}, ptr {state.there}, ptr {state.here}"
-            )
+            state.next_there = body.let(f"select i1 {same}, ptr {state.there}, ptr {state.here}")
         else:
             rest.append((state, rep))
     # What is lazy reads the memory of this pass: it is stored where nothing of it is.
@@ -177,12 +186,7 @@ class Growing:
         self.next = [pointer, capacity, here, size_here, *map(str, rep.shape)]
 
     def registers(self) -> list[tuple[str, str, str, str]]:
-        return [
-            (t, n, s, x) for t, n, s, x in zip(self.types, self.names, self.start, self.next)
-        ]
+        return [(t, n, s, x) for t, n, s, x in zip(self.types, self.names, self.start, self.next)]
 
     def after(self, names: list[str]) -> Buffer:
         return self._buffer(names)
-
-
-_ = in_memory_of

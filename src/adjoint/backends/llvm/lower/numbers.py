@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -43,24 +44,39 @@ def _of_python(f: Lowering, node: Value, loop: Any, xs: list[Any]) -> Number | N
     name, t = op.name, loop[0]
     if t.kind == "i" and name in _OVERFLOWING:
         return Number(node.type.dtype, _checked(f, node, name, xs))
+    if t.kind == "i" and name in ("negative", "absolute"):
+        _inside(f, xs[0], _LEAST, "-({})" if name == "negative" else "abs({})")
+    if t.kind == "i" and name == "floor_divide" and known(xs[1], t) in (None, -1):
+        body = f.body
+        least = body.op(f"icmp eq i64 {xs[0]}, {_LEAST}", xs[0])
+        minus = body.op(f"icmp eq i64 {xs[1]}, -1", xs[1])
+        both = body.op(f"and i1 {least}, {minus}", least, minus)
+        f.check(body.op(f"xor i1 {both}, true", both), _too_large("floor_divide"), _LEAST, -1)
+    integers = all(v.dtype.kind != "f" for v in node.inputs)
     if name in ("divide", "floor_divide", "remainder") and known(xs[1], t) is None:
         if t.kind == "c":
             return None
         how = "fcmp une double" if t.kind == "f" else "icmp ne i64"
         truth = f.body.op(f"{how} {xs[1]}, {real_literal(0, t)}", xs[1])
-        f.check(truth, _division_error(name, t.kind))
+        f.check(truth, _division_error(name, integers))
     elif name in ("divide", "floor_divide", "remainder") and known(xs[1], t) == 0:
-        f.check("false", _division_error(name, t.kind))
+        f.check("false", _division_error(name, integers))
     return None
 
 
-def _division_error(name: str, kind: str) -> Any:
+def _division_error(name: str, integers: bool) -> Any:
+    """Return what makes the error that this version of Python has for a division by zero."""
+    divide = {
+        "divide": operator.truediv, "floor_divide": operator.floordiv, "remainder": operator.mod,
+    }[name]  # fmt: skip
+    one = 1 if integers else 1.0
+
     def error(x: int, y: int) -> Exception:
-        if name == "divide":
-            return ZeroDivisionError("division by zero")
-        what = "integer" if kind == "i" else "float"
-        how = "division or modulo" if kind == "i" else "floor division" if name == "floor_divide" else "modulo"
-        return ZeroDivisionError(f"{what} {how} by zero")
+        try:
+            divide(one, type(one)(0))
+        except ZeroDivisionError as error:
+            return error
+        raise AssertionError("Python divides by zero")
 
     return error
 
@@ -88,6 +104,7 @@ def _checked(f: Lowering, node: Value, name: str, xs: list[Any]) -> str:
 
 
 _LENGTH = 1 << 31
+_LEAST = -(1 << 63)
 
 
 def _stays(node: Value, name: str, constants: list[Any]) -> bool:
@@ -109,8 +126,21 @@ def _stays(node: Value, name: str, constants: list[Any]) -> bool:
     return False
 
 
+def _inside(f: Lowering, x: str, refused: int, text: str) -> None:
+    """Report the integer whose negative is not in range."""
+    truth = f.body.op(f"icmp ne i64 {x}, {refused}", x)
+    f.check(
+        truth,
+        lambda x, y: OverflowError(
+            f"{text.format(x)} does not fit an integer of 64 bits, which compiled code computes "
+            "with"
+        ),
+        refused,
+    )
+
+
 def _too_large(name: str) -> Any:
-    sign = {"add": "+", "subtract": "-", "multiply": "*"}[name]
+    sign = {"add": "+", "subtract": "-", "multiply": "*", "floor_divide": "//"}[name]
     return lambda x, y: OverflowError(
         f"{x} {sign} {y} does not fit an integer of 64 bits, which compiled code computes with"
     )
@@ -122,6 +152,4 @@ def _not_negative(f: Lowering, t: np.dtype, y: str) -> None:
         return
     bits = 8 * t.itemsize
     truth = f.body.op(f"icmp sge i{bits} {y}, 0", y)
-    f.check(
-        truth, lambda a, b: ValueError("Integers to negative integer powers are not allowed.")
-    )
+    f.check(truth, lambda a, b: ValueError("Integers to negative integer powers are not allowed."))

@@ -110,7 +110,7 @@ def _gather_along(f: Lowering, node: Value) -> Any:
         rep = force(f, rep)
     axis = node.params["axis"] % len(rep.shape)
     shape = f.shape(node.shape)
-    found.check(f, rep.shape[axis], axis)
+    found.check(f, rep.shape[axis])
     positions = found
 
     def at(index: Index) -> Element:
@@ -133,7 +133,7 @@ def _scatter_along(f: Lowering, node: Value) -> Any:
     axis = node.params["axis"] % len(rep.shape)
     length = f.dim(as_length(node.params["length"]))
     shape = (*rep.shape[:axis], length, *rep.shape[axis + 1 :])
-    found.check(f, length, axis)
+    found.check(f, length)
     target = result_buffer(f, node, shape)
     copy_into(f, target, uniform(dtype, shape, literal(0, dtype)))
     add = TABLE["add", dtype.kind]

@@ -9,7 +9,7 @@ import numpy as np
 from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.costs import CHEAP, lazy_cost
 from adjoint.backends.llvm.lower.types import cast
-from adjoint.backends.llvm.lower.values import Buffer, Index, Lazy, Number
+from adjoint.backends.llvm.lower.values import Index, Lazy, Number
 from adjoint.backends.llvm.writer import Integer
 
 __all__ = ["Positions", "positions_of"]
@@ -48,18 +48,21 @@ class Positions:
             return cls(rep, 0, -1, value)
         return cls(rep, int(value.min()), int(value.max()), value)
 
-    def check(self, f: Lowering, n: Integer, axis: int) -> None:
+    def check(self, f: Lowering, n: Integer) -> None:
         """Report an index that is out of bounds of an axis of n elements."""
-        from adjoint.backends.llvm.lower.indexing import out_of_bounds
+        low, high = self.extent(f)
+        body = f.body
+        fine = body.compare("slt", high, n)
+        if not (isinstance(low, int) and low >= 0):
+            above = body.compare("sge", body.add(low, n), 0)
+            fine = body.op(f"and i1 {fine}, {above}", fine, above)
+        f.refuse_unless(fine)
 
+    def extent(self, f: Lowering) -> tuple[Integer, Integer]:
+        """Return bounds of the integers, computed if they are not known."""
         if self.low is None or self.high is None:
             self.low, self.high = _extent(f, self.rep)
-        body = f.body
-        error = out_of_bounds(axis)
-        low: Any = self.low
-        f.check(body.compare("slt", self.high, n), error, self.high, n)
-        if not (isinstance(low, int) and low >= 0):
-            f.check(body.compare("sge", body.add(low, n), 0), error, low, n)
+        return self.low, self.high
 
     def at(self, f: Lowering, index: Index, n: Integer) -> Integer:
         """Return a place, from 0 on."""

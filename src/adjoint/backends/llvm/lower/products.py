@@ -30,13 +30,6 @@ SHORT = 8
 """Lengths up to which a sum of products is written out."""
 
 
-def _mismatch(x: int, y: int) -> Exception:
-    return ValueError(
-        f"matmul: Input operand 1 has a mismatch in its core dimension 0 (size {y} is different "
-        f"from {x})"
-    )
-
-
 def _matmul(f: Lowering, node: Value) -> Any:
     x, y = node.inputs
     dtype = node.dtype
@@ -47,7 +40,7 @@ def _matmul(f: Lowering, node: Value) -> Any:
         return None
     inner, other = a.shape[-1], b.shape[-2] if len(b.shape) > 1 else b.shape[-1]
     if None in (x.shape[-1], y.shape[-2] if len(y.shape) > 1 else y.shape[-1]):
-        f.check(f.body.compare("eq", inner, other), _mismatch, inner, other)
+        f.refuse_unless(f.body.compare("eq", inner, other))
     if len(a.shape) == len(b.shape) == 1:
         return _dot(f, node, a, b)
     if None in node.shape:

@@ -58,4 +58,18 @@ def _too_large(n: int) -> Exception:
     )
 
 
-PYTHON_FUNCTIONS: dict[str, Callable[..., Any]] = {"builtins.int": _int}
+def _float(f: Lowering, node: Value) -> Number | None:
+    """Lower ``float(x)``."""
+    args, kwargs = node.params["args"], node.params["kwargs"]
+    if len(args) != 1 or kwargs or not isinstance(args[0], Value):
+        return None
+    (x,) = args
+    if x.shape or x.dtype.kind not in "biuf" or not arithmetic(x.dtype):
+        return None
+    return Number(DOUBLE, cast(f.body, f.number(x), x.dtype, DOUBLE))
+
+
+PYTHON_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "builtins.int": _int,
+    "builtins.float": _float,
+}

@@ -5,15 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from adjoint.backends.llvm.lower.core import Lowering
-from adjoint.backends.llvm.lower.memory import allocate, in_memory_of
+from adjoint.backends.llvm.lower.memory import in_memory_of
 from adjoint.backends.llvm.lower.values import Buffer, Number, Shape
 from adjoint.backends.llvm.writer import Integer
 
 __all__ = ["broadcast", "fit"]
-
-
-def _mismatch(x: int, y: int) -> Exception:
-    return ValueError(f"operands could not be broadcast together: lengths {x} and {y}")
 
 
 def broadcast(
@@ -49,7 +45,7 @@ def broadcast(
             fine = body.op(f"or i1 {single}, {other}", single, other)
             same = body.compare("eq", found, m)
             fine = body.op(f"or i1 {fine}, {same}", fine, same)
-            f.check(fine, _mismatch, found, m)
+            f.refuse_unless(fine)
             found = body.select(single, m, found)
         shape.append(found)
     final = tuple(shape)
@@ -77,7 +73,7 @@ def fit(f: Lowering, rep: Any, dimensions: tuple[Any, ...], shape: Shape) -> Any
         single = body.compare("eq", n, 1)
         same = body.compare("eq", n, want)
         fine = body.op(f"or i1 {single}, {same}", single, same)
-        f.check(fine, _mismatch, n, want)
+        f.refuse_unless(fine)
         strides[k] = body.select(body.compare("eq", n, want), strides[k], 0)
         have[k] = want
     return Buffer(

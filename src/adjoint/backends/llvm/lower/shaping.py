@@ -12,7 +12,7 @@ from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.costs import CHEAP, lazy_cost
 from adjoint.backends.llvm.lower.indexing import indexed
 from adjoint.backends.llvm.lower.maps import cast_rep
-from adjoint.backends.llvm.lower.memory import allocate, force, in_memory_of
+from adjoint.backends.llvm.lower.memory import allocate, force, in_memory_of, lasting
 from adjoint.backends.llvm.lower.nest import copy_into, mergeable
 from adjoint.backends.llvm.lower.paths import diagonal, followed
 from adjoint.backends.llvm.lower.reductions import sum_over
@@ -130,12 +130,23 @@ def _part(which: int) -> Callable[..., Any]:
 # -- assembly --------------------------------------------------------------------------------------
 
 
+def _agree(f: Lowering, node: Value, but: int) -> None:
+    """Have operands refused whose lengths differ, but on an axis, and that nobody knows."""
+    first, *others = node.inputs
+    for v in others:
+        lengths = zip(f.rep(first).shape, f.rep(v).shape, strict=True)
+        for k, (n, m) in enumerate(lengths):
+            if k != but and n != m and None in (first.shape[k], v.shape[k]):
+                f.refuse_unless(f.body.compare("eq", n, m))
+
+
 def _stack(f: Lowering, node: Value) -> Any:
     dtype = node.dtype
     if any(v.dtype != dtype and not arithmetic(v.dtype) for v in node.inputs):
         return None
     reps = [cast_rep(f, f.rep(v), dtype) for v in node.inputs]
     axis = node.params.get("axis", 0) % len(node.shape)
+    _agree(f, node, -1)
     inner = node.shape[:axis] + node.shape[axis + 1 :]
     shape = f.shape(
         node.shape, _stacked_shape(reps, axis) if None in inner else (0,) * len(node.shape)
@@ -189,6 +200,7 @@ def _concatenate(f: Lowering, node: Value) -> Any:
         return None
     reps = [f.rep(v) for v in node.inputs]
     axis = node.params.get("axis", 0) % len(node.shape)
+    _agree(f, node, axis)
     body = f.body
     starts: list[Integer] = [0]
     for rep in reps:
@@ -246,7 +258,7 @@ def _sum_to(f: Lowering, node: Value) -> Any:
     if rep.shape != given:
         rep = views.reshape(f, rep, given)
     for k in unsure:
-        rep = _sum_if_stretched(f, in_memory_of(f, rep), k, shape[k])
+        rep = _sum_if_stretched(f, lasting(f, rep, f.tokens(node)), k, shape[k])
     return rep
 
 

@@ -27,9 +27,9 @@ from adjoint.backends.llvm.lower.nest import (
     settled,
     write_into,
 )
-from adjoint.backends.llvm.lower.paths import Target, reached
+from adjoint.backends.llvm.lower.paths import Target, reached, types_along
 from adjoint.backends.llvm.lower.positions import Positions
-from adjoint.backends.llvm.lower.scalar import Scalars, TABLE
+from adjoint.backends.llvm.lower.scalar import TABLE, Scalars
 from adjoint.backends.llvm.lower.shapes import fit
 from adjoint.backends.llvm.lower.types import Element, arithmetic, cast
 from adjoint.backends.llvm.lower.values import Buffer, Index, Lazy, Number
@@ -56,7 +56,7 @@ def store(f: Lowering, node: Value) -> Any:
 
         store_by_numpy(f, node, buffer)
         return buffer
-    rep = _value(f, value, target, buffer)
+    rep = _value(f, value, target, buffer, types_along(x, path)[-1].shape)
     _settle_positions(f, target, buffer)
     if target.selection is None:
         write_into(f, target.buffer, rep, _addition(f, target.buffer.dtype) if adds else None)
@@ -102,21 +102,30 @@ def _addition(f: Lowering, t: np.dtype) -> Callable[[Element, Element], Element]
     return lambda x, y: add(Scalars(f.body), (t,), x, y)
 
 
-def _value(f: Lowering, value: Value, target: Target, buffer: Buffer) -> Any:
-    """Return what is stored, fit for the place where it goes."""
+def _value(
+    f: Lowering, value: Value, target: Target, buffer: Buffer, place: tuple[Any, ...]
+) -> Any:
+    """Return what is stored, fit for the place where it goes.
+
+    ``place`` is the shape of that as the graph has it.
+    """
     rep = f.rep(value)
     shape = target.buffer.shape if target.selection is None else target.selection.shape
     if isinstance(rep, Number):
         return rep
-    if len(rep.shape) > len(shape):  # a store drops leading axes of length one
+    dimensions = value.type.shape
+    lead = len(rep.shape) - len(shape)
+    if lead > 0:  # a store drops leading axes of length one
         from adjoint.backends.llvm.lower.views import Along, affine
 
-        lead = len(rep.shape) - len(shape)
         sources: list[Any] = [0] * lead + [Along(k) for k in range(len(shape))]
+        for n in rep.shape[:lead]:
+            f.refuse_unless(f.body.compare("eq", n, 1))
         rep = affine(f, rep, rep.shape[lead:], sources)
-        rep = fit(f, rep, value.type.shape[lead:], shape)
-    else:
-        rep = fit(f, rep, value.type.shape, shape)
+        dimensions, lead = dimensions[lead:], 0
+    # What nobody knows the length of may be of another one than what is stored there.
+    unsure = [None if place[k - lead] is None else n for k, n in enumerate(dimensions)]
+    rep = fit(f, rep, tuple(unsure), shape)
     if isinstance(rep, Lazy) and rep.buffer is None and lazy_cost(rep) > CHEAP:
         lead = len(shape) - len(rep.shape)
         if lead or any(m == 1 and n != 1 for m, n in zip(rep.shape, shape[lead:])):

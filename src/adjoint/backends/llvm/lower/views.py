@@ -198,10 +198,6 @@ def part(f: Lowering, rep: Any, which: int) -> Any:
 # -- reshape ---------------------------------------------------------------------------------------
 
 
-def _mismatch(x: int, y: int) -> Exception:
-    return ValueError(f"cannot reshape array of size {x} into a shape of size {y}")
-
-
 def reshape(f: Lowering, rep: Any, shape: Shape) -> Any:
     """Return ``rep.reshape(shape)``: a view where that is possible."""
     found = reshaped_view(f, rep, shape)
@@ -237,7 +233,7 @@ def reshaped_view(f: Lowering, rep: Any, shape: Shape) -> Any:
             found.strides, found.dense = f.strides(shape, rep.dtype), True
         return found
     count, total = f.body.product(rep.shape), f.body.product(shape)
-    f.check(f.body.compare("eq", count, total), _mismatch, count, total)
+    f.refuse_unless(f.body.compare("eq", count, total))
     if isinstance(rep, Buffer):
         if not rep.dense:
             return None
