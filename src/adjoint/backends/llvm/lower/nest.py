@@ -24,7 +24,7 @@ from adjoint.backends.llvm.lower.values import (
 )
 from adjoint.backends.llvm.writer import Integer
 
-__all__ = ["aligned", "copy_into", "each", "mergeable", "prepare", "settled", "write_into"]
+__all__ = ["aligned", "copy_all", "copy_into", "each", "mergeable", "prepare", "settled", "write_into"]
 
 UNROLLED = 8
 """Elements of the last axes up to which they are written out."""
@@ -282,6 +282,27 @@ def write_into(
     each(f, axes, body)
     for index, x in stores:
         f.store(target, index, x)
+    f.body.end_nest(lines)
+    settled(f)
+    f.through = outer
+
+
+def copy_all(f: Lowering, pairs: Sequence[tuple[Buffer, Array]]) -> None:
+    """Store arrays of one shape in memory that none of them reads, in one nest."""
+    shape = pairs[0][0].shape
+    if any(n == 0 for n in shape):
+        return
+    outer, f.through = f.through, {}
+    prepare(f, shape, [(rep, len(rep.shape) == len(shape)) for _, rep in pairs])
+    lines = f.body.begin_nest()
+    axes = Axes(f, shape, [array for pair in pairs for array in pair])
+
+    def body(index: Index) -> None:
+        for target, rep in pairs:
+            x = f.element(rep, aligned(rep, shape, index))
+            f.store(target, index, cast(f.body, x, rep.dtype, target.dtype))
+
+    each(f, axes, body)
     f.body.end_nest(lines)
     settled(f)
     f.through = outer

@@ -18,7 +18,7 @@ __all__ = ["LARGE", "assembled"]
 LARGE = 1000
 """Lines up to which a function is left whole."""
 
-SHORT = 16
+SHORT = 6
 """Lines of a nest up to which it stays where it is."""
 
 _REGISTER = re.compile(r"%(?:v\d+|p[\w.]+|r\d+|ctx|out)\b")

@@ -13,7 +13,7 @@ from adjoint.backends.llvm.lower.costs import CHEAP, lazy_cost
 from adjoint.backends.llvm.lower.indexing import indexed
 from adjoint.backends.llvm.lower.maps import cast_rep
 from adjoint.backends.llvm.lower.memory import allocate, force, in_memory_of, lasting
-from adjoint.backends.llvm.lower.nest import copy_into, mergeable
+from adjoint.backends.llvm.lower.nest import copy_all, copy_into, mergeable
 from adjoint.backends.llvm.lower.paths import diagonal, followed
 from adjoint.backends.llvm.lower.reductions import sum_over
 from adjoint.backends.llvm.lower.types import Element, arithmetic, literal
@@ -24,6 +24,9 @@ from adjoint.ir.types import Type
 from adjoint.ops.inference.lengths import as_length
 
 __all__ = ["SHAPING", "result_buffer"]
+
+TOGETHER = 32
+"""Operands of ``stack`` up to which one nest of loops stores all."""
 
 FEW = 8
 """Operands of ``stack`` up to which it is told at each element which of them it is of."""
@@ -155,11 +158,16 @@ def _stack(f: Lowering, node: Value) -> Any:
     if len(reps) <= FEW and axis == len(shape) - 1 and not known:
         return _picked(f, node, reps, axis, shape)
     target = result_buffer(f, node, shape)
-    for k, rep in enumerate(reps):
+    rest = shape[:axis] + shape[axis + 1 :]
+    places = []
+    for k in range(len(reps)):
         sources: list[Any] = [views.Along(j if j < axis else j - 1) for j in range(len(shape))]
         sources[axis] = k
-        rest = shape[:axis] + shape[axis + 1 :]
-        place = views.affine(f, target, rest, sources)
+        places.append(views.affine(f, target, rest, sources))
+    if rest and len(reps) <= TOGETHER:
+        copy_all(f, list(zip(places, reps, strict=True)))
+        return target
+    for place, rep in zip(places, reps, strict=True):
         copy_into(f, place, rep)
     return target
 
