@@ -62,7 +62,7 @@ def narrow_product(f: Lowering, node: Value, a: Any, b: Any, shape: Shape) -> An
         return None
     target = f.destinations.pop(node, None)
     result = target if target is not None else allocate(f, shape, dtype, node.shape)
-    a, b = _settled(f, a), _settled(f, b)
+    a, b = _settled(f, a, shape), _settled(f, b, shape)
     lines = f.body.begin_nest()
     with _batches(f, shape[:-2]) as batch:
         left = _matrix(f, a, batch, shape)
@@ -77,10 +77,11 @@ def _few(n: Integer) -> bool:
     return isinstance(n, int) and n <= NARROW
 
 
-def _settled(f: Lowering, rep: Any) -> Any:
-    """Return an operand that is to be in memory in memory, as is one that costs much."""
+def _settled(f: Lowering, rep: Any, shape: Shape) -> Any:
+    """Return an operand that is read several times, or costs much, in memory."""
     if isinstance(rep, Lazy) and rep.buffer is None:
-        if rep.shared or rep.cost > 2 * CHEAP:
+        again = rep.shape[:-2] != shape[:-2]
+        if rep.shared or again or rep.cost > 2 * CHEAP:
             return force(f, rep)
         for operand, _ in rep.operands:
             _settled_below(f, operand)

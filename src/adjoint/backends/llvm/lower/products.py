@@ -14,6 +14,7 @@ from adjoint.backends.llvm.lower.costs import CHEAP, lazy_cost
 from adjoint.backends.llvm.lower.folds import fold
 from adjoint.backends.llvm.lower.maps import cast_rep, combined
 from adjoint.backends.llvm.lower.memory import allocate, force
+from adjoint.backends.llvm.lower.narrow_products import narrow_product
 from adjoint.backends.llvm.lower.reductions import sums
 from adjoint.backends.llvm.lower.scalar import TABLE, Scalars
 from adjoint.backends.llvm.lower.types import Element, arithmetic, zero
@@ -46,13 +47,11 @@ def _matmul(f: Lowering, node: Value) -> Any:
     if None in node.shape:
         return None
     shape = f.shape(node.shape)
-    from adjoint.backends.llvm.lower.narrow_products import narrow_product
-
+    if isinstance(inner, int) and inner <= SHORT:
+        return _short(f, node, a, b, shape, inner)
     found = narrow_product(f, node, a, b, shape)
     if found is not None:
         return found
-    if isinstance(inner, int) and inner <= SHORT:
-        return _short(f, node, a, b, shape, inner)
     if len(b.shape) == 1:
         return _times_vector(f, node, a, b)
     if len(a.shape) == 1 and len(b.shape) == 2:
