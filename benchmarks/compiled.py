@@ -8,9 +8,10 @@
 One command prints the table. All peers run in one process a program, on the same data, in double
 precision; before anything is timed, each has to agree with the eager tier to 1e-8. Times are
 medians of interleaved rounds, ratios medians over the rounds of paired samples: by process time
-where there is one thread, by wall time otherwise. Of a program of the suite the derivative is the
-value and gradient of Σ ⟨w, result⟩ with random w; of ADBench's problems it is what ADBench defines.
-The first call's time over a later one's is the compile time; nothing is read from a cache.
+where there is one thread, by wall time otherwise (``--clock``; the file of figures has both). Of a
+program of the suite the derivative is the value and gradient of Σ ⟨w, result⟩ with random w; of
+ADBench's problems it is what ADBench defines. What the first call takes over a later one is the
+compile time; nothing is read from a cache.
 
     pip install adjoint[jit] jax numba torch autograd casadi
 """
@@ -205,6 +206,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--peers", default=",".join(PEERS))
     parser.add_argument("--forward", default="adjoint,numpy,numba", help="peers to time forward")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--clock", choices=("process", "wall"), help="that the table shows")
     parser.add_argument("--seconds", type=float, default=1.0, help="to repeat each run for")
     parser.add_argument("--timeout", type=float, default=900.0, help="seconds a program may take")
     parser.add_argument("--data", type=Path, default=os.environ.get("ADJOINT_DATA"))
@@ -227,7 +229,7 @@ def main(arguments: list[str] | None = None) -> None:
             print(f"{peer} is left out: {package} is not installed")
     present = [peer for peer in wanted if not missing(peer)]
     options.peers = ",".join(present)
-    table = Table(present, "process" if options.threads == 1 else "wall")
+    table = Table(present, options.clock or ("process" if options.threads == 1 else "wall"))
     print(table.head(options.size, options.threads), flush=True)
     records = []
     for name in names_of(options):

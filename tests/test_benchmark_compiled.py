@@ -60,9 +60,9 @@ def test_what_disagrees_fails_or_is_absent_is_not_timed(monkeypatch):
     assert table.line(record).startswith("lu ")
     summary = table.summary([record, {"name": "adi", "peers": {}, "error": "it ended", "loop": 1}])
     for line in (
-        "lu: jax: derivative: disagrees",
-        "lu: torch: stores into arrays",
-        "adi: it ended",
+        "jax: derivative: disagrees with the eager tier by 1.0e-06: lu",
+        "torch: stores into arrays: lu",
+        "all: it ended: adi",
     ):
         assert line in summary
 

@@ -128,15 +128,21 @@ class Table:
                 theirs = self.figure(r, peer, "derivative", "compile")
                 ratios[r["name"]] = theirs / ours if ours and theirs else None
             lines.append(_spread(f"{peer} / adjoint", ratios))
-        lines += ["", "Missing:"]
-        for record in records:
-            if "error" in record:
-                lines.append(f"  {record['name']}: {record['error']}")
-            for peer, found in record["peers"].items():
-                reason = found.get("error") or found.get("absent")
-                if reason and not (peer == EXPERT and "absent" in found):
-                    lines.append(f"  {record['name']}: {peer}: {reason}")
-        return "\n".join(lines)
+        return "\n".join([*lines, "", *_missing(records)])
+
+
+def _missing(records: list[Record]) -> list[str]:
+    """Return lines of what has no figure: who, why, and of which programs."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for record in records:
+        if "error" in record:
+            reasons.setdefault(("all", record["error"]), []).append(record["name"])
+        for peer, found in record["peers"].items():
+            reason = found.get("error") or found.get("absent")
+            if reason and not (peer == EXPERT and "absent" in found):
+                reasons.setdefault((peer, reason), []).append(record["name"])
+    lines = [f"  {peer}: {why}: {', '.join(names)}" for (peer, why), names in reasons.items()]
+    return ["Missing:", *sorted(lines)] if lines else []
 
 
 def _spread(title: str, ratios: dict[str, float | None]) -> str:
