@@ -29,12 +29,13 @@ class Times:
         return statistics.median(getattr(self, clock).values())
 
 
-def first_call(run: Run) -> tuple[float, Any]:
-    """Return the wall seconds of the first call, which compiles, and what it returned."""
+def first_call(run: Run) -> tuple[dict[str, float], Any]:
+    """Return the seconds of the first call, which compiles, by clock, and what it returned."""
     arguments = run.arguments() if run.arguments else ()
-    start = time.perf_counter()
+    wall, process = time.perf_counter(), time.process_time()
     result = run.call(*arguments)
-    return time.perf_counter() - start, result
+    process, wall = time.process_time() - process, time.perf_counter() - wall
+    return {"wall": wall, "process": process}, result
 
 
 def _sample(run: Run, repeats: int) -> tuple[float, float]:

@@ -15,6 +15,7 @@ __all__ = ["Table"]
 Record = dict[str, Any]
 EXPERT = "jax-expert"
 FORWARD_ONLY = ("numpy", "numba")
+UNCOMPILED = ("torch", "autograd")
 
 
 def milliseconds(seconds: float | None) -> str:
@@ -94,7 +95,7 @@ class Table:
         ratio = None if best is None else self.ratio(record, best, "derivative")
         cells.append(f"{best or '–':>11}{times(ratio):>6}{'':5}|")
         cells += [
-            f"{milliseconds(self.figure(record, p, 'derivative', 'compile')):>9}"
+            f"{milliseconds(self.figure(record, p, 'derivative', f'{self.clock} to compile')):>9}"
             for p in ("adjoint", *self.rivals)
         ]
         cells.append("|")
@@ -121,11 +122,12 @@ class Table:
             ratios = {r["name"]: self.ratio(r, peer, "forward") for r in done}
             lines.append(_spread(f"{peer} / adjoint", ratios))
         lines.append(f"Over all {len(done)}, compile time of value and gradient:")
-        for peer in self.rivals:
+        what = f"{self.clock} to compile"
+        for peer in (p for p in self.rivals if p not in UNCOMPILED):
             ratios = {}
             for r in done:
-                ours = self.figure(r, "adjoint", "derivative", "compile")
-                theirs = self.figure(r, peer, "derivative", "compile")
+                ours = self.figure(r, "adjoint", "derivative", what)
+                theirs = self.figure(r, peer, "derivative", what)
                 ratios[r["name"]] = theirs / ours if ours and theirs else None
             lines.append(_spread(f"{peer} / adjoint", ratios))
         return "\n".join([*lines, "", *_missing(records)])
