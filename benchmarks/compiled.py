@@ -26,11 +26,13 @@ import os
 import subprocess
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 from typing import Any
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
 from benchmarks.peers import PEERS, missing
 from benchmarks.peers.table import Table
@@ -74,7 +76,7 @@ def task_of(name: str, size: str, data: Path | None) -> Any:
 def told(error: BaseException) -> str:
     """Return an error's kind and the first line of its message."""
     lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0][:160]}"
+    return f"{type(error).__name__}: {textwrap.shorten(lines[0], 110, placeholder=' …')}"
 
 
 def work(options: argparse.Namespace) -> dict[str, Any]:
@@ -124,7 +126,7 @@ def work(options: argparse.Namespace) -> dict[str, Any]:
                 found[clock] = measured.median(clock)
                 if "adjoint" in times:
                     found[f"{clock} over adjoint"] = paired_ratio(measured, times["adjoint"], clock)
-                compiling = found["first call"][clock] - found[clock]
+                compiling = found["first call"][clock] - measured.least(clock)
                 found[f"{clock} to compile"] = max(0.0, compiling)
             found["rounds"] = len(measured.wall)
     return record

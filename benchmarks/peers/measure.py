@@ -28,6 +28,10 @@ class Times:
         """Return the median over the rounds by one of the clocks."""
         return statistics.median(getattr(self, clock).values())
 
+    def least(self, clock: str) -> float:
+        """Return the least of the rounds by one of the clocks."""
+        return min(getattr(self, clock).values())
+
 
 def first_call(run: Run) -> tuple[dict[str, float], Any]:
     """Return the seconds of the first call, which compiles, by clock, and what it returned."""

@@ -73,7 +73,7 @@ class Table:
             from benchmarks.peers.adjoint_peer import how
 
             lines.append(f"adjoint: {how()}")
-        groups = f"{'':26}|{'value and gradient':^{9 * (1 + len(self.rivals)) + 22}}"
+        groups = f"{'':26}|{'derivative':^{9 * (1 + len(self.rivals)) + 22}}"
         groups += f"|{'compile':^{9 * (1 + len(self.rivals))}}"
         groups += f"|{'forward':^{9 * len(self.forward)}}"
         columns = f"{'':26}|{'adjoint':>9}" + "".join(f"{p[:8]:>9}" for p in self.rivals)
