@@ -44,12 +44,12 @@ ADBENCH = ("gmm", "ba", "hand_simple", "hand_complicated", "lstm")
 
 def environment(threads: int, scratch: str) -> dict[str, str]:
     """Return the environment of a process with so many threads, without caches of compiled code."""
-    one_thread = "" if threads > 1 else "--xla_cpu_multi_thread_eigen=false "
+    eigen = "true" if threads > 1 else "false"
     names = ("OMP", "OPENBLAS", "MKL", "NUMBA", "VECLIB_MAXIMUM")
     return {
         **os.environ,
         **{f"{name}_NUM_THREADS": str(threads) for name in names},
-        "XLA_FLAGS": f"{one_thread}intra_op_parallelism_threads={threads}",
+        "XLA_FLAGS": f"--xla_cpu_multi_thread_eigen={eigen} intra_op_parallelism_threads={threads}",
         "NPROC": str(threads),
         "ADJOINT_CACHE": "0",
         "JAX_PLATFORMS": "cpu",

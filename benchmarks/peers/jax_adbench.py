@@ -53,16 +53,12 @@ def reprojection_error(camera, point, weight, feature):
     return weight * (projected - feature)
 
 
-def ba_jacobian(transform: Callable) -> Callable:
-    """Return BA's blocks and weights' derivatives by a transformation of one observation."""
-
-    def jacobian(cameras, points, weights, features, camera_of, point_of):
-        per_observation = jax.vmap(transform(reprojection_error, (0, 1, 2)))
-        parts = per_observation(cameras[camera_of], points[point_of], weights, features)
-        block = jnp.concatenate([*parts[:2], parts[2][..., None]], axis=2)
-        return block, jax.vmap(jax.grad(lambda w: 1 - w**2))(weights)
-
-    return jacobian
+def ba_jacobian(cameras, points, weights, features, camera_of, point_of):
+    """BA's blocks and weights' derivatives: two rows of one observation, mapped over all."""
+    per_observation = jax.vmap(jax.jacrev(reprojection_error, (0, 1, 2)))
+    parts = per_observation(cameras[camera_of], points[point_of], weights, features)
+    block = jnp.concatenate([*parts[:2], parts[2][..., None]], axis=2)
+    return block, jax.vmap(jax.grad(lambda w: 1 - w**2))(weights)
 
 
 # ------------------------------------------------------------------------------------------ HAND
@@ -194,7 +190,7 @@ def derivative(task: Task) -> Prepared:
     if task.problem == "gmm":
         return Prepared(None, run(jax.grad(gmm, (0, 1, 2)), args, (5,)))
     if task.problem == "ba":
-        return Prepared(None, run(ba_jacobian(jax.jacrev), args))
+        return Prepared(None, run(ba_jacobian, args))
     if task.problem == "hand_simple":
         return Prepared(None, run(hand_simple_jacobian(args[1]), (args[0], *args[2:])))
     if task.problem == "hand_complicated":
@@ -204,8 +200,6 @@ def derivative(task: Task) -> Prepared:
 
 def expert_derivative(task: Task) -> Prepared:
     """Return a problem's derivative where another form is known to be faster."""
-    if task.problem == "ba":
-        return Prepared(None, run(ba_jacobian(jax.jacfwd), task.args))
     if task.problem == "lstm":
         return Prepared(None, run(lstm_gradient(8), task.args))
     raise NotWritten("no rewriting")

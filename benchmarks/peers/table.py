@@ -84,7 +84,8 @@ class Table:
 
     def line(self, record: Record) -> str:
         """Return the line of a program."""
-        name = f"{record['name'][-26:]:26}|"
+        name = record["name"]
+        name = f"{name if len(name) <= 26 else name[:25] + '…':26}|"
         if "error" in record:
             return f"{name} {record['error']}"
         cells = [
