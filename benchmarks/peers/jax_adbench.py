@@ -94,8 +94,8 @@ def posed_vertices(theta, parents, base_relatives, inverse_base_absolutes, rest,
         absolutes.append(relatives[i] if parent < 0 else absolutes[parent] @ relatives[i])
     transforms = jnp.stack(absolutes) @ inverse_base_absolutes
     homogeneous = jnp.hstack([rest, jnp.ones((len(rest), 1))])
-    moved = jnp.einsum("vj,bij->bvi", homogeneous, transforms[:, :3])
-    skinned = jnp.einsum("vb,bvi->vi", weights, moved)
+    blended = jnp.einsum("vb,bij->vij", weights, transforms[:, :3])
+    skinned = jnp.einsum("vij,vj->vi", blended, homogeneous)
     return skinned @ rotation_matrix(theta[:3]).T + theta[3:6]
 
 
