@@ -65,7 +65,7 @@ def test_elements(name, dtype):
         if name == "power" and np.dtype(dtype).kind in "iu":
             given[1] = np.abs(given[1]) % 5
     scalars = [x[3] for x in given]
-    for operand_set in (given, scalars):
+    for operand_set in (scalars,) if name == "python_number" else (given, scalars):
         builder = Builder(None)
         kinds = ["array" if isinstance(x, np.ndarray) else "scalar" for x in operand_set]
         values = [
@@ -82,8 +82,8 @@ def test_elements(name, dtype):
         single = np.dtype(dtype) in (np.float32, np.complex64)
         rtol = 3e-6 if single else 1e-11 if name in BOUNDED else 3e-14
         evaluate(f, *operand_set, rtol=rtol)
-        # Powers of arrays of integers are refused below zero, which only NumPy looks for.
-        if not (name == "power" and np.dtype(dtype).kind in "iu"):
+        # Of small integers NumPy makes half precision, which machine code does not compute with.
+        if not (name == "rint" and dtype in ("bool", "uint8")):
             assert callbacks(f) == []
 
 
