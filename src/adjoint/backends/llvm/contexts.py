@@ -16,7 +16,7 @@ import numpy as np
 from adjoint.backends.llvm import engine
 from adjoint.backends.llvm.failed import Failed
 from adjoint.backends.llvm.frames import run_call
-from adjoint.backends.llvm.lower import python_entry, runtime
+from adjoint.backends.llvm.lower import python_entry, results, runtime
 from adjoint.backends.llvm.lower.runtime import CONTEXT_WORDS, WORD
 
 if TYPE_CHECKING:
@@ -44,17 +44,39 @@ _contexts: dict[int, Context] = {}
 _programs: dict[int, Program] = {}
 
 
+class _Handler(ctypes.Structure):
+    """NumPy's ``PyDataMem_Handler``."""
+
+    _fields_ = (
+        ("name", ctypes.c_char * 127),
+        ("version", ctypes.c_uint8),
+        ("context", ctypes.c_void_p),
+        *[(name, ctypes.c_void_p) for name in results.HANDLER],
+    )
+
+
+_handler = _Handler(name=b"adjoint", version=1)
+_new_capsule = ctypes.pythonapi.PyCapsule_New
+_new_capsule.restype = ctypes.py_object
+_new_capsule.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+_NAME = b"mem_handler"  # to which the capsule refers
+_capsule = _new_capsule(ctypes.addressof(_handler), _NAME, None)
+
+
 @cache
 def prepare() -> engine.Code:
     """Compile what all functions call, and tell the engine where it is."""
     library = ctypes.CDLL(None)
     engine.add_symbols({
         name: ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
-        for name in ("malloc", "free", "abort")
+        for name in ("abort", *results.SYSTEM)
     })
     engine.add_symbols(python_entry.symbols(Failed))
+    engine.add_symbols({"result.handler": id(_capsule)})
     code = engine.compile_module(runtime.text(engine.host().attributes))
     engine.add_symbols({name: code.address(name) for name in runtime.EXPORTS})
+    for name in results.HANDLER:
+        setattr(_handler, name, code.address(f"result.{name}"))
     return code
 
 

@@ -57,6 +57,7 @@ _PYTHON = {
 _NUMPY = {
     "PyArray_Scalar": (60, "ptr (ptr, ptr, ptr)"),
     "PyArray_NewFromDescr": (94, "ptr (ptr, ptr, i32, ptr, ptr, ptr, i32, ptr)"),
+    "PyDataMem_SetHandler": (304, "ptr (ptr)"),
 }
 """Functions of NumPy's API: where they are in its table."""
 
@@ -136,17 +137,16 @@ def _object(module: Module, name: str) -> str:
     return f'@"{name}"'
 
 
-def new_array(module: Module, dtype: np.dtype, ndim: int, lengths: str) -> tuple[str, str]:
-    """Return the text of two calls that make an array; null if there is no memory.
+def new_array(module: Module, dtype: np.dtype, ndim: int, lengths: str) -> str:
+    """Return the text of a call that makes an array; null if there is no memory.
 
-    The first makes the reference to the dtype that the second takes. The GIL has to be held.
+    The GIL has to be held.
     """
+    needs(module, "result.new")
     descr = _object(module, _descr(dtype))
     kind = _object(module, "python.ndarray")
-    return _call(module, "Py_IncRef", f"ptr {descr}"), _call(
-        module, "PyArray_NewFromDescr", f"ptr {kind}", f"ptr {descr}", f"i32 {ndim}",
-        f"ptr {lengths}", "ptr null", "ptr null", "i32 0", "ptr null",
-    )  # fmt: skip
+    given = f"i32 {ndim}, ptr {lengths}, i64 {dtype.itemsize}"
+    return f"call ptr @result.new(ptr {kind}, ptr {descr}, {given})"
 
 
 def holding(module: Module, state: str) -> tuple[str, str]:
@@ -278,9 +278,7 @@ class _Entry:
         return self.call("PyComplex_FromDoubles", f"double {x}", f"double {im}")
 
     def new(self, dtype: np.dtype, ndim: int, lengths: str) -> str:
-        count, make = new_array(self.module, dtype, ndim, lengths)
-        self.do(count)
-        return self.let(make)
+        return self.let(new_array(self.module, dtype, ndim, lengths))
 
     def zero_dimensional(self, place: str, dtype: np.dtype) -> str:
         made = self.new(dtype, 0, "null")

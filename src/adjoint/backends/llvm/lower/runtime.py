@@ -8,6 +8,7 @@ two. All of it is free again when the call ends, however it ends.
 
 from __future__ import annotations
 
+from adjoint.backends.llvm.lower import results
 from adjoint.backends.llvm.writer import Module
 
 __all__ = ["CONTEXT_WORDS", "EXPORTS", "WORD", "give_back", "needs", "take", "text"]
@@ -112,7 +113,7 @@ define internal ptr @memory.grow(ptr %ctx, i64 %size) #1 {{
   %least = call i64 @llvm.umax.i64(i64 %total, i64 {CHUNK})
   %room = call i64 @llvm.umax.i64(i64 %least, i64 %size)
   %bytes = add i64 %room, 128
-  %chunk = call ptr @malloc(i64 %bytes)
+  %chunk = call ptr @pages.take(i64 %bytes)
   %none = icmp eq ptr %chunk, null
   br i1 %none, label %fail, label %link
 fail:
@@ -348,6 +349,7 @@ EXPORTS = {
     "memory.report": f"declare void @memory.report(ptr nocapture, i64, i64, i64) {_NOTHING} cold",
     "context.take": f"declare ptr @context.take(ptr, i64) {_NOTHING}",
     "context.give": f"declare void @context.give(ptr) {_NOTHING}",
+    **results.EXPORTS,
     "stack.reserve": f"declare void @stack.reserve(ptr nocapture, ptr nocapture, i64) {_NOTHING} cold",
     "stack.zeros": f"declare noalias ptr @stack.zeros(ptr nocapture, i64) {_NOTHING} cold",
     "stack.place": f"declare ptr @stack.place(ptr nocapture, ptr nocapture, i64, i64) {_NOTHING}",
@@ -360,7 +362,7 @@ def text(attributes: str) -> str:
     module = Module(attributes)
     for name, declaration in _DECLARED.items():
         module.declare(name, declaration)
-    for part in (_CLASS, _TAKE, _REPORT, _CONTEXT, _STACK):
+    for part in (_CLASS, _TAKE, _REPORT, _CONTEXT, _STACK, results.text()):
         module.define(part)
     return module.text()
 
