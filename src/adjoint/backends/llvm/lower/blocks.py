@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
 
 from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.memory import force, reads

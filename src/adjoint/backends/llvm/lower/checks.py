@@ -46,8 +46,11 @@ def checked(f: Lowering, node: Value) -> Any:
 
 def _travels(type: Any) -> bool:
     """Tell whether a value of a type is one word."""
-    return isinstance(type, Type) and not type.shape and type.dtype.kind in "biuf" and arithmetic(
-        type.dtype
+    return (
+        isinstance(type, Type)
+        and not type.shape
+        and type.dtype.kind in "biuf"
+        and arithmetic(type.dtype)
     )
 
 

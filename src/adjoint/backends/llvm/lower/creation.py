@@ -37,7 +37,9 @@ def constant(f: Lowering, node: Value) -> Any:
     value = node.params["value"]
     dtype = node.dtype
     if not node.shape:
-        return Number(dtype, literal(value if not isinstance(value, np.ndarray) else value[()], dtype))
+        return Number(
+            dtype, literal(value if not isinstance(value, np.ndarray) else value[()], dtype)
+        )
     return constant_array(f, value)
 
 

@@ -120,9 +120,7 @@ def _softmax(logarithm: bool) -> Callable[..., Any]:
         if not logarithm:
             found = rows.mapped([powers, rows.settled(total)], lambda xs: e.op("fdiv", t, *xs), 6)
             return _kept(f, node, found)
-        logs = combined(
-            f, [total], total.shape, dtype, lambda xs: e.math("log", dtype, xs[0]), 20
-        )
+        logs = combined(f, [total], total.shape, dtype, lambda xs: e.math("log", dtype, xs[0]), 20)
 
         def finish(xs: list[Any]) -> Element:
             x, top, log = xs

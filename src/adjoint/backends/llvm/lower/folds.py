@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from adjoint.backends.llvm.lower.core import Lowering
-from adjoint.backends.llvm.lower.memory import allocate
 from adjoint.backends.llvm.lower.costs import CHEAP, lazy_cost
+from adjoint.backends.llvm.lower.memory import allocate
 from adjoint.backends.llvm.lower.nest import (
     Axes,
     mergeable,

@@ -149,9 +149,7 @@ def _bound(
     return body.least(clipped, top)
 
 
-def _slice_any_step(
-    f: Lowering, start: Any, stop: Any, by: str, n: Integer, length: Any
-) -> Slice:
+def _slice_any_step(f: Lowering, start: Any, stop: Any, by: str, n: Integer, length: Any) -> Slice:
     """Return a slice whose step is known at run time only."""
     body = f.body
     f.check(body.compare("ne", by, 0), lambda i, m: ValueError("slice step cannot be zero"))
@@ -289,9 +287,7 @@ def select(
     if not arrays:
         return _basic(f, shape, entries, dimensions, result)
     together = _broadcast_positions(f, arrays)
-    spots = [
-        k for k, e in enumerate(entries) if e is not None and not isinstance(e, slice)
-    ]
+    spots = [k for k, e in enumerate(entries) if e is not None and not isinstance(e, slice)]
     adjacent = spots[-1] - spots[0] == len(spots) - 1
     before = sum(e is None or isinstance(e, slice) for e in entries[: spots[0]]) if adjacent else 0
     count = len(together)

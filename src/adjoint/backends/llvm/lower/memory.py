@@ -20,7 +20,7 @@ from adjoint.backends.llvm.lower.costs import CHEAP, lazy_cost
 from adjoint.backends.llvm.lower.runtime import give_back, take
 from adjoint.backends.llvm.lower.types import in_memory
 from adjoint.backends.llvm.lower.values import Array, Buffer, Lazy, Number, Shape
-from adjoint.backends.llvm.writer import COLD, Integer
+from adjoint.backends.llvm.writer import Integer
 from adjoint.ir import dims
 from adjoint.ir.dims import Dim
 from adjoint.ir.graph import Value

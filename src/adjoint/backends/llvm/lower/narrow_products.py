@@ -324,8 +324,6 @@ def _add_up(
     for (i, j, width), total in zip(places, sums, strict=True):
         x = left[i]
         assert isinstance(x, str)
-        body.set_carried(
-            total, v.add_product(v.splat(x, width), right[j, width], total, width)
-        )
+        body.set_carried(total, v.add_product(v.splat(x, width), right[j, width], total, width))
     for (i, j, width), total in zip(places, body.close_loop(), strict=True):
         v.store(total, c, i, j, width)

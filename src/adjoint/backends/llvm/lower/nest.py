@@ -24,7 +24,16 @@ from adjoint.backends.llvm.lower.values import (
 )
 from adjoint.backends.llvm.writer import Integer
 
-__all__ = ["aligned", "copy_all", "copy_into", "each", "mergeable", "prepare", "settled", "write_into"]
+__all__ = [
+    "aligned",
+    "copy_all",
+    "copy_into",
+    "each",
+    "mergeable",
+    "prepare",
+    "settled",
+    "write_into",
+]
 
 UNROLLED = 8
 """Elements of the last axes up to which they are written out."""

@@ -15,8 +15,8 @@ from adjoint.backends.llvm.lower.types import BOOL, Element, arithmetic, in_regi
 from adjoint.backends.llvm.lower.values import Lazy, Number
 from adjoint.backends.llvm.writer import Integer
 from adjoint.ir.graph import Value
-from adjoint.ops.registry import OPS
 from adjoint.ops.inference.reduction import normalized
+from adjoint.ops.registry import OPS
 
 __all__ = ["REDUCTIONS", "sum_over", "sums"]
 
@@ -31,9 +31,7 @@ def sums(f: Lowering, dtype: np.dtype) -> Fold:
             return body.op(f"fadd{body.flags('reassoc contract')} {t} {x}, {y}", x, y)
 
         if dtype.kind == "c":
-            return Fold(
-                dtype, 0, lambda x, y: (add_real(x[0], y[0]), add_real(x[1], y[1])), True
-            )
+            return Fold(dtype, 0, lambda x, y: (add_real(x[0], y[0]), add_real(x[1], y[1])), True)
         return Fold(dtype, 0, add_real, True)  # type: ignore[arg-type]
     t = in_registers(dtype)
     return Fold(dtype, 0, lambda x, y: body.op(f"add {t} {x}, {y}", x, y))
@@ -82,7 +80,12 @@ def sum_over(
 ) -> Any:
     """Return the sum over axes, computed in a dtype."""
     return fold(
-        f, cast_rep(f, rep, dtype), sums(f, dtype), _axes(axis, len(rep.shape)), keepdims, dimensions
+        f,
+        cast_rep(f, rep, dtype),
+        sums(f, dtype),
+        _axes(axis, len(rep.shape)),
+        keepdims,
+        dimensions,
     )
 
 
@@ -138,7 +141,9 @@ def _norm(f: Lowering, node: Value) -> Any:
     def square(y: Any) -> Element:
         e = Scalars(f.body)
         if rep.dtype.kind == "c":
-            return e.flt("fadd", dtype, e.flt("fmul", dtype, y[0], y[0]), e.flt("fmul", dtype, y[1], y[1]))
+            return e.flt(
+                "fadd", dtype, e.flt("fmul", dtype, y[0], y[0]), e.flt("fmul", dtype, y[1], y[1])
+            )
         return e.flt("fmul", dtype, y, y)
 
     squares = combined(f, [rep], rep.shape, dtype, lambda xs: square(xs[0]), 1)

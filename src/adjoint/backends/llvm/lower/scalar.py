@@ -29,6 +29,7 @@ from adjoint.ir.types import Type
 
 __all__ = ["COST", "Scalars", "cost_of", "element_of", "loop_types", "weak_type"]
 
+
 class Scalars:
     """What writes operations on numbers into a body."""
 
@@ -277,7 +278,9 @@ def _negative(e: Scalars, loop: Any, x: Any) -> Any:
     if t.kind == "c":
         ty = in_registers(t)
         return e.op("fneg", ty, x[0]), e.op("fneg", ty, x[1])
-    return e.op("fneg", in_registers(t), x) if t.kind == "f" else e.op("sub", in_registers(t), "0", x)
+    return (
+        e.op("fneg", in_registers(t), x) if t.kind == "f" else e.op("sub", in_registers(t), "0", x)
+    )
 
 
 @row("negative", "u")
@@ -676,7 +679,9 @@ def _tested(name: str) -> Row:
         t = loop[0]
         if t.kind == "c":
             p = (e.part(t),)
-            return e.op("and" if name == "isfinite" else "or", "i1", test(e, p, x[0]), test(e, p, x[1]))
+            return e.op(
+                "and" if name == "isfinite" else "or", "i1", test(e, p, x[0]), test(e, p, x[1])
+            )
         if t.kind != "f":
             return "true" if name == "isfinite" else "false"
         ty = in_registers(t)
@@ -700,9 +705,7 @@ def _signbit(e: Scalars, loop: Any, x: str) -> str:
 
 
 for _name in ("floor", "ceil", "trunc", "rint"):
-    row(_name, "f")(
-        lambda e, loop, x, name=_name: e.intrinsic(name, in_registers(loop[0]), x)
-    )
+    row(_name, "f")(lambda e, loop, x, name=_name: e.intrinsic(name, in_registers(loop[0]), x))
     row(_name, "iub")(lambda e, loop, x: x)
 
 

@@ -189,9 +189,7 @@ def _neighbours(name: str) -> Callable[..., Any]:
         length = f.body.most(f.body.sub(rep.shape[axis], 1), 0)
         first, second = (_part(rep, axis, k, length, f) for k in (0, 1))
         combine = _operation(f, name, dtype)
-        return combined(
-            f, [second, first], first.shape, dtype, lambda xs: combine(xs[0], xs[1]), 1
-        )
+        return combined(f, [second, first], first.shape, dtype, lambda xs: combine(xs[0], xs[1]), 1)
 
     return lower
 
