@@ -195,7 +195,8 @@ def part(
     outer |= {v for v in needed if v not in inside}
     # An array of a pass of a loop further out would have to be kept there, whole.
     shared = {v: passes for v in outer if _is_array(v) and _of_a_pass(v)}
-    choice = choose(primal, needed, {*free, *(outer - shared.keys())}, shared=shared)
+    known = {*free, *(outer - shared.keys())}
+    choice = choose(primal, needed, known, shared=shared, forward=_live(primal, results))
     keep = tuple(v for v in choice.keep if v in inside)
     return Joint(block, primal, reverse, results, outcome, keep, choice.redo)
 

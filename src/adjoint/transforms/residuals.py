@@ -76,6 +76,9 @@ _GATHER = 8
 _TRANSCENDENTAL = 12
 _TRANSCENDENTAL_IN_CACHE = 40
 
+_WITH_ANOTHER = frozenset({"sech2"})
+"""What the forward sweep gets for little beside what it computes: of the same exponential."""
+
 _CACHED = 4096
 """Elements up to which an entry stays in a cache until it is read."""
 
@@ -130,8 +133,13 @@ def keeping_cost(value: Value) -> int | None:
     return None if isinstance(value.type, tuple) else _KEEP * _bytes(value.type)
 
 
-def redoing_cost(node: Value, free: frozenset[Value] = frozenset()) -> int | None:
-    """Return what computing a value again costs, given its operands; None if it is not to be."""
+def redoing_cost(
+    node: Value, free: frozenset[Value] = frozenset(), again: bool = False
+) -> int | None:
+    """Return what computing a value again costs, given its operands; None if it is not to be.
+
+    ``again``: the forward sweep computes it for itself, too, or most of it.
+    """
     op, type = node.op, node.type
     if op is None or node.blocks or isinstance(type, tuple):
         return None
@@ -149,7 +157,7 @@ def redoing_cost(node: Value, free: frozenset[Value] = frozenset()) -> int | Non
         op.name == "read" and not all(k != "index" or _is_basic(i) for k, i in node.params["path"])
     ):
         work = _GATHER
-    if work == _TRANSCENDENTAL and isinstance(type, Type) and _is_cached(type):
+    if again and work == _TRANSCENDENTAL and isinstance(type, Type) and _is_cached(type):
         work = _TRANSCENDENTAL_IN_CACHE
     return _ONE_OPERATION + (work * _bytes(type) if work else 0)
 
@@ -195,6 +203,7 @@ def choose(
     free: Iterable[Value],
     barred: Iterable[Value] = (),
     shared: Mapping[Value, int] | None = None,
+    forward: Iterable[Value] = (),
 ) -> Choice:
     """Choose what an iteration keeps for the reverse sweep.
 
@@ -213,6 +222,8 @@ def choose(
     shared : mapping, optional
         Values from around the block that are not free, since a loop further out has to keep them,
         and by how many passes an entry is shared.
+    forward : iterable of Value, optional
+        Nodes that the forward sweep has a use for. Others are computed once, wherever that is.
 
     Returns
     -------
@@ -222,6 +233,7 @@ def choose(
     """
     free, barred = frozenset(free), frozenset(barred)
     passes = shared or {}
+    computed = frozenset(forward)
 
     def price(value: Value) -> int | None:
         cost = keeping_cost(value)
@@ -235,7 +247,8 @@ def choose(
             raise ValueError(f"{v!r} can neither be kept nor computed again: read its projections")
     work: dict[Value, int] = {}
     for v in nodes:
-        cost = None if v in free or v in barred else redoing_cost(v, free)
+        again = v in computed or (v.op is not None and v.op.name in _WITH_ANOTHER)
+        cost = None if v in free or v in barred else redoing_cost(v, free, again)
         if cost is not None:
             work[v] = cost
 

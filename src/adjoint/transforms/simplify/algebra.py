@@ -8,8 +8,8 @@ imaginary part of ∞·(1 + 0i) is NaN). There are two exceptions.
   of cotangents of which one is zero because nothing contributes to it. Only the sign of a zero
   differs, where x is −0.0. A Python number 0.0 is left.
 * The sum of n equal numbers is their product with n, which is rounded once.
-* A linear map leaves a sum: Σᵢ (A B)ᵢⱼ = Σₖ (Σᵢ Aᵢₖ) Bₖⱼ, which is rounded in another order, as
-  any product of matrices may be.
+* A linear map leaves a sum: Σᵢ (A B)ᵢⱼ = Σₖ (Σᵢ Aᵢₖ) Bₖⱼ, and a sum of products of broadcast arrays
+  is a product of matrices. Both are rounded in another order, as any product of matrices may be.
 """
 
 from __future__ import annotations
@@ -305,6 +305,69 @@ def _sum_of_product(node: Value, walk: Rewriter) -> Answer:
     return walk.emit(structural.reshape, (found,), {"shape": node.shape}, node.type, node)
 
 
+def _sum_of_products(node: Value, walk: Rewriter) -> Answer:
+    """Recognise a product of matrices: Σₖ a[…, i, 1, k] b[…, 1, j, k] in any order of the axes."""
+    (x,) = node.inputs
+    axis = node.params.get("axis")
+    if x.op is not ew.multiply or node.dtype.kind not in "fc" or node.params.get("keepdims"):
+        return None
+    operands = [_before_broadcast(v) for v in x.inputs]
+    if axis is None or len(axis) != 1 or None in x.shape:
+        return None
+    if any([v.dtype != node.dtype or None in shape for v, shape in operands]):
+        return None
+    ndim = len(x.shape)
+    summed = axis[0] % ndim
+    own = [[_has_axis(shape, k, x.shape) for k in range(ndim)] for _, shape in operands]
+    (rows, columns) = [
+        [k for k in range(ndim) if own[mine][k] and not own[1 - mine][k]] for mine in (0, 1)
+    ]
+    both = [k for k in range(ndim) if own[0][k] and own[1][k] and k != summed]
+    if len(rows) != 1 or len(columns) != 1 or not (own[0][summed] and own[1][summed]):
+        return None
+    if len(both) + 3 != ndim:
+        return None
+    left = _axes_in_order(operands[0][0], x.shape, [*both, *rows, summed], node, walk)
+    right = _axes_in_order(operands[1][0], x.shape, [*both, summed, *columns], node, walk)
+    order = [*both, *rows, *columns]
+    type = Type(node.dtype, tuple([x.shape[k] for k in order]))
+    found = walk.emit(matmul, (left, right), {}, type, node)
+    axes = tuple([order.index(k) for k in sorted(order)])
+    return walk.emit(structural.permute, (found,), {"axes": axes}, node.type, node)
+
+
+def _before_broadcast(v: Value) -> tuple[Value, tuple[Any, ...]]:
+    """Return the array that a value was broadcast from, and in which shape it was."""
+    if v.op is structural.broadcast_to:
+        return v.inputs[0], v.inputs[0].shape
+    if v.op is read and v.params["path"][-1:] and v.params["path"][-1][0] == "broadcast_to":
+        *before, _ = v.params["path"]
+        if not before:
+            return v.inputs[0], v.inputs[0].shape
+        if len(before) == 1 and before[0][0] == "reshape":
+            return v.inputs[0], tuple(before[0][1])
+    return v, v.shape
+
+
+def _has_axis(shape: tuple[Any, ...], k: int, whole: tuple[Any, ...]) -> bool:
+    """Tell whether an operand has numbers of its own along an axis of what it is broadcast to."""
+    at = k - (len(whole) - len(shape))
+    return at >= 0 and shape[at] == whole[k]
+
+
+def _axes_in_order(
+    v: Value, whole: tuple[Any, ...], axes: list[int], node: Value, walk: Rewriter
+) -> Value:
+    """Return an operand with some of its axes, in another order; the others are of length one."""
+    kept = sorted(axes)
+    shape = tuple([whole[k] for k in kept])
+    if v.shape != shape:
+        v = walk.emit(structural.reshape, (v,), {"shape": shape}, Type(v.dtype, shape), node)
+    order = tuple([kept.index(k) for k in axes])
+    type = Type(v.dtype, tuple([shape[k] for k in order]))
+    return walk.emit(structural.permute, (v,), {"axes": order}, type, node)
+
+
 def _part(node: Value, walk: Rewriter) -> Answer:
     """Read an array that has the same number everywhere."""
     (x,) = node.inputs
@@ -355,7 +418,7 @@ ALGEBRA = Rules(
         structural.broadcast_to: (_if_same_type, _broadcast_to),
         structural.cast: (_cast,),
         structural.copy: (_copy,),
-        structural.reduce_sum: (_reduce_sum, _sum_of_product),
+        structural.reduce_sum: (_reduce_sum, _sum_of_product, _sum_of_products),
         getitem: (_part,),
         read: (_part,),
     },
