@@ -124,7 +124,7 @@ class _Moving:
             if wanted is not None:
                 moved.add(node)
                 for x, part in zip(node.inputs, wanted, strict=True):
-                    if part != "unread":
+                    if not isinstance(part, str):
                         self._ask(x, part)
                 self._ask_all(set(values_in(node.params)) | set(values_in(node.type)))
                 return

@@ -125,11 +125,10 @@ class Axes:
         self.first_written = len(self.groups)
         if not unrolled:
             return
-        if all(isinstance(n, int) for n in self.counts):
-            total = math.prod(self.counts)  # type: ignore[arg-type]
-            if total <= WRITTEN_OUT:
-                self.first_written = 0
-                return
+        known = [n for n in self.counts if isinstance(n, int)]
+        if len(known) == len(self.counts) and math.prod(known) <= WRITTEN_OUT:
+            self.first_written = 0
+            return
         written = 1
         while self.first_written:
             n = self.counts[self.first_written - 1]

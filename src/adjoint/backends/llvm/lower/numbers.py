@@ -31,7 +31,9 @@ def number(f: Lowering, node: Value, loop: tuple[np.dtype, ...]) -> Number:
         if found is not None:
             return found
     if op.name == "power" and type.dtype.kind in "iu":
-        _not_negative(f, loop[1], xs[1])
+        exponent = xs[1]
+        assert isinstance(exponent, str)
+        _not_negative(f, loop[1], exponent)
     result = element_of(f.body, op, loop, xs, node.params)
     assert result is not None
     return Number(type.dtype, cast(f.body, result, loop[-1], type.dtype))

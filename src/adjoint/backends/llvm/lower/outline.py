@@ -49,7 +49,10 @@ class _Outliner:
         self._take(lines, written)
         if not self.renamed:
             return written
-        rename = lambda match: self.renamed.get(match[0], match[0])
+
+        def rename(match: re.Match[str]) -> str:
+            return self.renamed.get(match[0], match[0])
+
         return [_LABEL.sub(rename, line) if "phi" in line else line for line in written]
 
     def _take(self, lines: list[Any], written: list[str]) -> None:
