@@ -33,6 +33,7 @@ __all__ = [
     "settled",
     "signature_of",
     "stage_function",
+    "unchanged",
     "written",
 ]
 
@@ -119,8 +120,8 @@ class Graph:
     arguments : list of int
         The argument leaves that are parameters.
     captures : list of Capture
-    guards : list of (callable, value)
-        What is read from outside and taken for granted.
+    guards : list of (callable, value, str)
+        What is read from outside and taken for granted: how, its value, and what it is.
     outputs : list
         One entry a result leaf: the number of a result of ``function``, or a constant.
     out_spec :
@@ -140,7 +141,7 @@ class Graph:
     lengths: list[tuple[int, int]]
     arguments: list[int]
     captures: list[Capture]
-    guards: list[tuple[Callable[[], Any], Any]]
+    guards: list[tuple[Callable[[], Any], Any, str]]
     outputs: list[Any]
     out_spec: tree.Structure
     stores: list[tuple[int, int]]
@@ -150,8 +151,8 @@ class Graph:
 
     def holds(self, leaves: Sequence[Any]) -> bool:
         """Tell whether what the graph takes for granted is so for these arguments, and still so."""
-        for read, value in self.guards:
-            if not _unchanged(read(), value):
+        for read, value, _ in self.guards:
+            if not unchanged(read(), value):
                 return False
         if not self.signs:
             return True
@@ -160,6 +161,10 @@ class Graph:
             p: leaves[k].shape[axis] for p, (k, axis) in zip(parameters, self.lengths, strict=False)
         }
         return all(_HOLDS[sign](evaluate(x, lengths)) for x, sign in self.signs)
+
+    def fits(self) -> bool:
+        """Tell whether what is captured is of the types that the graph has for it."""
+        return all(of_value(c.read()) == c.value.type for c in self.captures)
 
     def inputs(self, leaves: Sequence[Any]) -> list[Any]:
         """Return the values of the function's parameters."""
@@ -176,7 +181,8 @@ _HOLDS: dict[str, Callable[[int], bool]] = {
 }
 
 
-def _unchanged(now: Any, then: Any) -> bool:
+def unchanged(now: Any, then: Any) -> bool:
+    """Tell whether what is read from outside is what it was."""
     return now is then or (type(now) is type(then) and now == then)
 
 
@@ -239,7 +245,6 @@ def stage_function(
         writes = _writes(builder, results)
         rollback(builder)
         builder.block.results = results
-    guards = [(read, value) for read, value in session.guards.values()]
     function = Function(name, builder.block)
     inline(function)
     return Graph(
@@ -247,7 +252,7 @@ def stage_function(
         lengths,
         arguments,
         list(session.captures.values()),
-        guards,
+        list(session.guards.values()),
         outputs,
         out_spec,
         stores,

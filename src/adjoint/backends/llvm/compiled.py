@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -54,6 +55,13 @@ class Variant:
     enter : builtin function
         Takes the arguments. It returns NotImplemented where they are not what the code is for, or where no
         context is idle; it raises `Failed` (`contexts.error_of` says why).
+    program : Program
+    text : str
+        Of the module.
+    lowering, compiling : float
+        Seconds that they took.
+    kept : bool
+        Whether the code was on disk.
     """
 
     def __init__(
@@ -64,10 +72,13 @@ class Variant:
         single: bool = False,
     ) -> None:
         contexts.prepare()
+        began = time.perf_counter()
         lowered = lower_function(function, dense, engine.host().attributes, derived, single)
         self.program = lowered.program
         self.text = lowered.text
+        self.lowering = time.perf_counter() - began
         code = engine.compile_module(lowered.text, OPTIONS)
+        self.compiling, self.kept = code.seconds, code.kept
         constants = self.program.constants
         table = np.array([c.ctypes.data for c in constants] or [0], np.int64)
         number = contexts.remember(self.program)
