@@ -251,9 +251,24 @@ def _versions() -> tuple[str, ...]:
     return __version__, str(PIPELINE), llvmlite.__version__, llvm
 
 
-def compile_object(text: str, options: Options | None = None) -> ObjectCode:
-    """Compile a module without loading it."""
+def compile_object(
+    text: str,
+    options: Options | None = None,
+    rename: Callable[[str], str] | None = None,
+) -> ObjectCode:
+    """Compile a module without loading it.
+
+    Parameters
+    ----------
+    text : str
+    options : Options, optional
+    rename : callable, optional
+        From the name of a function that the module declares to that which the object has. LLVM
+        does not see the new names before it has done its passes.
+    """
     with _optimised(text, options or Options()) as (module, machine):
+        if rename is not None:
+            _rename(module, rename)
         exports, externals = [], []
         for function in module.functions:
             if function.is_declaration:
@@ -263,6 +278,17 @@ def compile_object(text: str, options: Options | None = None) -> ObjectCode:
                 exports.append(function.name)
         externals += [g.name for g in module.global_variables if g.is_declaration]
         return ObjectCode(tuple(exports), tuple(externals), machine.emit_object(module))
+
+
+def _rename(module: Any, rename: Callable[[str], str]) -> None:
+    for function in list(module.functions):
+        name = function.name
+        if function.is_declaration and not name.startswith("llvm."):
+            wanted = rename(name)
+            if wanted != name:
+                function.name = wanted
+                if function.name != wanted:
+                    raise CompileError(f"a module declares both {name!r} and {wanted!r}")
 
 
 def optimise(text: str, options: Options | None = None) -> str:

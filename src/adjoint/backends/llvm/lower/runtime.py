@@ -11,7 +11,7 @@ from __future__ import annotations
 from adjoint.backends.llvm.lower import results
 from adjoint.backends.llvm.writer import Module
 
-__all__ = ["CONTEXT_WORDS", "EXPORTS", "WORD", "give_back", "needs", "take", "text"]
+__all__ = ["CONTEXT_WORDS", "EXPORTS", "WORD", "define", "give_back", "needs", "take", "text"]
 
 WORD = {
     "site": 0, "first": 1, "second": 2, "top": 3, "end": 4, "chunks": 5, "total": 6, "returned": 7,
@@ -365,6 +365,16 @@ def text(attributes: str) -> str:
     for part in (_CLASS, _TAKE, _REPORT, _CONTEXT, _STACK, results.text()):
         module.define(part)
     return module.text()
+
+
+def define(module: Module) -> None:
+    """Put the functions of the module, but those about contexts, into another that stands alone."""
+    for name in EXPORTS:
+        module.declare(f"@{name}", "")
+    for name, declaration in _DECLARED.items():
+        module.declare(name, declaration)
+    for part in (_CLASS, _TAKE, _REPORT, _STACK):
+        module.define(part.replace("define internal ", "define ").replace("define ", "define internal "))
 
 
 def needs(module: Module, *names: str) -> None:
