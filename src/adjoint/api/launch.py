@@ -130,7 +130,7 @@ class Native(Launcher):
             if len(leaves) != count:
                 return NotImplemented
             for k, value in constants:
-                if leaves[k] is not value.value and value != Constant(leaves[k]):
+                if not value.holds(leaves[k]):
                     return NotImplemented
             given = [leaves[k] for k in arguments]
             if guarded and not graph.holds(leaves):
@@ -142,13 +142,11 @@ class Native(Launcher):
         return quick
 
     def __call__(self, leaves: Sequence[Any]) -> Any:
-        given = [
-            self._compiled.argument(x, type)
-            for x, type in zip(self._given(leaves), self._types, strict=True)
-        ]
+        theirs = self._given(leaves)
+        given = [self._compiled.argument(x, t) for x, t in zip(theirs, self._types, strict=True)]
         variant = self._choose(given, len(leaves))
         found = self._compiled.call(variant, given)
-        return found if self._plain else self.finish(found, given)
+        return found if self._plain else self.finish(found, theirs)
 
 
 def _in_order(graph: Graph) -> bool:

@@ -59,7 +59,7 @@ def captured(key: Any, value: Any, read: Callable[[], Any], what: str) -> Any:
     if kind in _GUARDED:
         current.guards.setdefault(key, (read, value, what))
         return value
-    if kind is float or kind is complex or kind is np.ndarray or isinstance(value, np.generic):
+    if kind is float or kind is complex or isinstance(value, (np.ndarray, np.generic)):
         found = current.captures.get(key)
         if found is None:
             type_ = of_value(value)

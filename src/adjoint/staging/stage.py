@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from adjoint import tree
-from adjoint.errors import TracingError
+from adjoint.errors import InputError, TracingError
 from adjoint.ir.build import building, innermost
 from adjoint.ir.dims import Dim, evaluate
 from adjoint.ir.graph import Function, Value, values_in
-from adjoint.ir.types import Type, of_value, python_type
+from adjoint.ir.types import Type, is_ordinary, of_value, python_type
 from adjoint.staged.integers import Integer
 from adjoint.staged.scopes import Cell, Location, changes, rollback
 from adjoint.staged.values import Staged, value_of, wrap
@@ -65,12 +65,18 @@ def signature_of(leaves: Sequence[Any], fixed: frozenset[int] = frozenset()) -> 
     found: list[Any] = []
     for k, leaf in enumerate(leaves):
         kind = type(leaf)
-        if kind is np.ndarray and leaf.dtype.kind in "biufc":
+        if isinstance(leaf, np.ndarray) and leaf.dtype.kind in "biufc":
+            if kind is not np.ndarray and not is_ordinary(kind):
+                raise InputError(
+                    f"an argument is a {kind.__name__}, whose operators are its own; graphs are of "
+                    "ndarrays: give np.asarray(x)"
+                )
             sizes = tuple(
                 n if n <= FEW or n in known else names.setdefault(n, f"n{len(names)}")
                 for n in leaf.shape
             )
-            found.append((leaf.dtype, sizes, bool(leaf.flags.c_contiguous)))
+            dtype = leaf.dtype if leaf.dtype.isnative else np.dtype(leaf.dtype.type)
+            found.append((dtype, sizes, bool(leaf.flags.c_contiguous)))
         elif kind is float or kind is complex or (kind is int and k not in fixed):
             found.append(kind)
         elif isinstance(leaf, np.generic) and leaf.dtype.kind in "biufc":
@@ -81,24 +87,33 @@ def signature_of(leaves: Sequence[Any], fixed: frozenset[int] = frozenset()) -> 
 
 
 class Constant:
-    """A leaf that the graph takes for granted."""
+    """A leaf that the graph takes for granted; an array, as it is now."""
 
     __slots__ = ("value",)
 
     def __init__(self, value: Any) -> None:
-        self.value = value
+        self.value = value.copy() if isinstance(value, np.ndarray) else value
+
+    def holds(self, leaf: Any) -> bool:
+        """Tell whether a leaf is this constant."""
+        return leaf is self.value or self == Constant(leaf)
 
     def __eq__(self, other: Any) -> bool:
         if not isinstance(other, Constant) or type(self.value) is not type(other.value):
             return False
         if self.value is other.value:
             return True
+        if isinstance(self.value, np.ndarray):
+            a, b = self.value, other.value
+            return a.dtype == b.dtype and a.shape == b.shape and bool(np.all(a == b))
         try:
             return bool(self.value == other.value)
         except Exception:
             return False
 
     def __hash__(self) -> int:
+        if isinstance(self.value, np.ndarray):
+            return hash((self.value.dtype, self.value.shape))
         try:
             return hash((type(self.value), self.value))
         except TypeError:

@@ -82,7 +82,7 @@ class _Frame:
 
 
 def _words(type: Type) -> int:
-    return 2 if type.dtype.itemsize > 8 and not type.shape else 1 + 2 * len(type.shape)
+    return 1 + 2 * len(type.shape) if type.shape else -(-type.dtype.itemsize // 8)
 
 
 def _types_of(node: Value) -> list[Value]:

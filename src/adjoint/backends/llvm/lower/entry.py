@@ -169,7 +169,7 @@ def _layout(results: list[Value], room: Callable[[int], int]) -> tuple[list[int]
         elif r.type.shape:
             total += room(len(r.type.shape))
         else:
-            total += 2 if r.type.dtype.itemsize > 8 else 1
+            total += -(-r.type.dtype.itemsize // 8)
     return offsets, total
 
 
