@@ -479,6 +479,33 @@ def test_integers_beyond_64_bits():
     assert f(-(2**63)) == -(2**63) + 1
 
 
+@pytest.mark.parametrize(
+    ("f", "fits", "beyond"),
+    [
+        (lambda n: n * n, 3 * 10**9, 2**32),
+        (lambda n: n**3, 2**20, 2**21),
+        (lambda n: (-2) ** n, 63, 64),
+        (lambda n: 1 << n, 62, 63),
+        (lambda n: -1 << n, 63, 64),
+        (lambda n: n << 3, -(2**60), 2**60),
+        (lambda n: -n, 2**63 - 1, -(2**63)),
+        (lambda n: abs(n), -(2**63) + 1, -(2**63)),
+    ],
+)
+def test_integers_are_right_or_refused(f, fits, beyond):
+    staged = ad.jit(f)
+    assert staged(fits) == f(fits)
+    with pytest.raises(OverflowError, match="64 bits"):
+        staged(beyond)
+
+
+@pytest.mark.parametrize("shift", [lambda n: 5 << n, lambda n: 5 >> n])
+def test_shifts_by_negative_counts(shift):
+    assert ad.jit(shift)(2) == shift(2)
+    with pytest.raises(ValueError, match="negative shift count"):
+        ad.jit(shift)(-1)
+
+
 def test_kinds_of_numbers():
     f = ad.jit(lambda x: x * 3)
     for x in (2, 2.5, 1j, True, np.int8(2), np.uint16(7), np.float32(1.5), np.complex64(1j)):

@@ -16,9 +16,6 @@ from adjoint.transforms.estimate import Estimate, estimate
 
 __all__ = ["Callback", "Lowered", "callbacks_of"]
 
-_RAISING = frozenset({"check", "checked", "raise", "unless"})
-"""What Python is called for in order to raise an error, and for nothing else."""
-
 
 @dataclass(frozen=True, slots=True)
 class Callback:
@@ -41,12 +38,8 @@ class Callback:
 
 def callbacks_of(program: Any) -> tuple[Callback, ...]:
     """Return the operations for which code calls Python back."""
-    found = [call.node for call in program.calls]
-    return tuple(
-        Callback(n.op.name, n.place)
-        for n in found
-        if n.op is not None and n.op.name not in _RAISING
-    )
+    found = [call.node for call in program.calls if not call.cold]
+    return tuple(Callback(n.op.name, n.place) for n in found if n.op is not None)
 
 
 class Lowered:
