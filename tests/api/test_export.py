@@ -1,5 +1,6 @@
 """Exported functions, called from C programs that are compiled and run here."""
 
+import ctypes
 import math
 import shutil
 import subprocess
@@ -9,7 +10,10 @@ import numpy as np
 import pytest
 
 import adjoint as ad
+from adjoint import tree
+from adjoint.api.compile import make_graph
 from adjoint.errors import CompileError, InputError
+from benchmarks.programs import PROGRAMS, fresh
 
 CC = shutil.which("cc")
 pytestmark = pytest.mark.skipif(
@@ -80,8 +84,6 @@ def test_a_gradient_of_a_loop(tmp_path):
 
 
 def test_the_shared_library_is_called_by_ctypes(tmp_path):
-    import ctypes
-
     files = ad.export(newton, 2.0, 5, path=tmp_path / "root", name="square_root")
     assert files.name == "square_root" and files.library is not None
     call = ctypes.CDLL(str(files.library)).square_root
@@ -377,6 +379,44 @@ def test_the_header_is_one_of_cpp_too(tmp_path):
     command = [compiler, "-o", program, source, files.object, "-lm"]
     subprocess.run(list(map(str, command)), check=True)
     subprocess.run([program], check=True)
+
+
+# -- whole programs --------------------------------------------------------------------------------
+
+SUITE = ("adi", "atax", "cholesky_elements", "deriche", "durbin", "seidel_2d", "softmax", "spmv")
+
+
+@pytest.mark.parametrize("name", SUITE)
+def test_gradients_of_programs(tmp_path, name):
+    program = PROGRAMS[name]
+    weights = tuple(map(np.asarray, program.weights("tiny", 0)))
+    args = program.inputs("tiny", 0)
+
+    def loss(weights, *args):
+        total = 0.0
+        result = program.function(*args)
+        for w, y in zip(weights, result if isinstance(result, tuple) else (result,)):
+            total = total + np.sum(w * y)
+        return total
+
+    gradient = ad.value_and_grad(loss, argnums=tuple(k + 1 for k in program.differentiated))
+    given = (weights, *fresh(args))
+    files = ad.export(gradient, *given, path=tmp_path / "gradient")
+    want = tree.flatten(gradient(*given))[0]
+    leaves, spec = tree.flatten((given, {}))
+    graph, _ = make_graph(gradient, leaves, lambda values: tree.unflatten(spec, values))
+    values = [leaves[k].shape[axis] for k, axis in graph.lengths]
+    values += [leaves[k] for k in graph.arguments]
+    results = [np.full(np.shape(x), np.nan) for x in want]
+    kept = [np.ascontiguousarray(x) if isinstance(x, np.ndarray) else x for x in values]
+    passed = [
+        ctypes.c_void_p(x.ctypes.data) if isinstance(x, np.ndarray)
+        else ctypes.c_double(x) if isinstance(x, float) else ctypes.c_int64(x)
+        for x in (*kept, *results)
+    ]  # fmt: skip
+    assert ctypes.CDLL(str(files.library)).gradient(*passed) == 0
+    for got, expected in zip(results, want, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-11)
 
 
 # -- what is refused -------------------------------------------------------------------------------
