@@ -72,6 +72,27 @@ def test_threads_compile_different_functions():
         np.testing.assert_allclose(found, 2 * k * np.sin(X) * np.cos(X), rtol=1e-13)
 
 
+def test_what_threads_take_for_granted_is_their_own():
+    meet = threading.Barrier(2, timeout=30)
+
+    def first(x):
+        meet.wait()  # both are being staged
+        y = x[10:12]
+        meet.wait()
+        return np.sum(y)
+
+    def second(x):
+        meet.wait()
+        meet.wait()
+        return np.sum(x)
+
+    f, g = ad.jit(first), ad.jit(second)
+    given = np.arange(20.0)
+    assert in_threads(lambda k: (f, g)[k](given), 2) == [21.0, 190.0]
+    (mine,), (other,) = f.made, g.made
+    assert mine.graph.signs and not other.graph.signs
+
+
 def test_threads_with_arguments_of_different_kinds():
     f = ad.jit(lambda x: np.cumsum(x) * 2)
     given = [

@@ -129,11 +129,11 @@ def starting(builder: Builder) -> Iterator[Session]:
     """Begin a staging."""
     former = _state.session
     current = _state.session = Session(builder)
-    assumptions.append(current.assume)
+    assumptions.asked.append(current.assume)
     try:
         yield current
     finally:
-        assumptions.pop()
+        assumptions.asked.pop()
         _state.session = former
 
 
