@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 from adjoint.backends.llvm import engine, symbols
 from adjoint.backends.llvm.lower.c_entry import Length, Plan, lower_for_c
+from adjoint.backends.llvm.lower.results import SYSTEM
 from adjoint.errors import CompileError
 from adjoint.ir.graph import Function
 
 __all__ = ["Length", "Object", "Plan", "object_of"]
 
 _LIBRARY = frozenset({
-    "abort", "calloc", "free", "malloc", "memcmp", "memcpy", "memmove", "memset", "realloc",
-    "snprintf",
+    "abort", "calloc", "free", "malloc", "memcmp", "memcpy", "memmove", "memset", "snprintf",
+    *SYSTEM,
 })  # fmt: skip
 """What of C's library a module may need."""
 

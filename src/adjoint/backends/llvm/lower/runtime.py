@@ -373,8 +373,9 @@ def define(module: Module) -> None:
         module.declare(f"@{name}", "")
     for name, declaration in _DECLARED.items():
         module.declare(name, declaration)
-    for part in (_CLASS, _TAKE, _REPORT, _STACK):
-        module.define(part.replace("define internal ", "define ").replace("define ", "define internal "))
+    for part in (_CLASS, _TAKE, _REPORT, _STACK, results.pages()):
+        own = part.replace("define internal ", "define ")
+        module.define(own.replace("define ", "define internal "))
 
 
 def needs(module: Module, *names: str) -> None:
