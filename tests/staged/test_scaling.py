@@ -154,7 +154,7 @@ def test_a_while_loop_of_any_number_of_passes_has_both_derivatives():
     for x in (0.1, 1.0, 5.0, 20.0):
         assert gradient(x) == pytest.approx(ad.grad(until)(x), rel=1e-13)
         assert forward(x) == pytest.approx(ad.grad(until)(x), rel=1e-13)
-    assert ad.report(gradient).endswith("until: 1 graph")
+    assert "until: 1 graph\n" in ad.report(gradient)
 
 
 def test_the_element_loops_of_the_suite():

@@ -32,7 +32,7 @@ def test_globals_are_read_at_each_call(monkeypatch):
     assert f(x) == 10.0
     WEIGHTS[1] = 1.0
     assert f(x) == 12.0
-    assert ad.report(f) == "weighted: 1 graph"
+    assert ad.report(f).startswith("weighted: 1 graph\n")
     np.testing.assert_array_equal(ad.jit(ad.grad(weighted))(x), 2 * WEIGHTS)
 
 
@@ -81,7 +81,7 @@ def test_closures_and_attributes_are_read_at_each_call():
     assert staged(x) == f(x) == 6.5
     model.w[0] = 1.0
     assert staged(x) == f(x) == 12.5
-    assert ad.report(staged).count("graph") == 1 and "1 graph" in ad.report(staged)
+    assert ": 1 graph\n" in ad.report(staged)
 
 
 def test_attributes_are_written_at_each_call():
@@ -273,7 +273,7 @@ def test_an_integer_argument_becomes_a_constant_where_python_needs_one():
     for axis in (0, 1):
         for n in (1, 2):
             assert staged(x, axis, n) == f(x, axis, n)
-    assert ad.report(staged).endswith("2 graphs")
+    assert ": 2 graphs\n" in ad.report(staged)
 
 
 def test_jit_inside_jit_and_under_derivatives():

@@ -1,8 +1,9 @@
-"""jit, stage, report: functions as graphs."""
+"""jit, stage: functions as graphs."""
 
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from adjoint import tree
 from adjoint.api.custom import innermost, node_of_call, zeros_like
 from adjoint.api.derivatives import jvp, vjp
 from adjoint.api.launch import Interpreted, Launcher, launcher
+from adjoint.api.lowered import Lowered
+from adjoint.api.reasons import Made, leaf_names, reason
 from adjoint.api.structures import taker
 from adjoint.api.tracing import name_of, positions
 from adjoint.backends.llvm.failed import Failed
@@ -36,7 +39,7 @@ for _fn, _implementation in staged_creation.STAGED.items():
     hooks.register(_fn, _implementation, STAGED)
 install()
 
-__all__ = ["Jitted", "StagedFunction", "jit", "report", "stage"]
+__all__ = ["Jitted", "StagedFunction", "jit", "make_graph", "stage"]
 
 
 DEFAULT = "llvm"
@@ -84,7 +87,9 @@ class StagedFunction:
             raise InputError(
                 f"the arguments have the structure {spec}, but {self._spec} was staged"
             )
-        if signature_of(leaves, self._fixed) != self._signature or not self._graph.holds(leaves):
+        graph = self._graph
+        same = signature_of(leaves, self._fixed) == self._signature
+        if not (same and graph.holds(leaves) and graph.fits()):
             raise InputError(
                 f"{self.function.name} was staged for arguments of other types, lengths or "
                 "constants (or what it reads from outside has changed); stage it for these, or use "
@@ -110,9 +115,15 @@ def error_of(failed: Failed) -> BaseException:
 
 
 def make_graph(
-    fun: Callable, leaves: Sequence[Any], rebuild: Callable, fixed: frozenset[int] = frozenset()
+    fun: Callable,
+    leaves: Sequence[Any],
+    rebuild: Callable,
+    fixed: frozenset[int] = frozenset(),
+    note: Callable[[float, float], None] | None = None,
 ) -> tuple[Graph, frozenset[int]]:
     """Stage a function; arguments whose number Python needs are made constants.
+
+    ``note`` is told how many seconds staging and simplifying took.
 
     Returns
     -------
@@ -122,6 +133,7 @@ def make_graph(
     """
     for package in ("numpy.polynomial", "numpy.random", "scipy.sparse"):
         load_if_imported(package)  # of these, no function need be met before they matter
+    began = time.perf_counter()
     while True:
         try:
             call = resolve_call(fun)
@@ -132,7 +144,10 @@ def make_graph(
                 raise TracingError(_told(error)) from error
             fixed = fixed | more
             continue
+        staged = time.perf_counter()
         simplify(graph.function)
+        if note is not None:
+            note(staged - began, time.perf_counter() - staged)
         return graph, fixed
 
 
@@ -146,7 +161,15 @@ def _told(error: CannotStage) -> str:
 
 
 class Jitted:
-    """What `jit` returns: call it like the function."""
+    """What `jit` returns: call it like the function.
+
+    Attributes
+    ----------
+    fun : callable
+        The function.
+    made : list of Made
+        The graphs that were made for it (`report`).
+    """
 
     def __init__(
         self,
@@ -163,6 +186,7 @@ class Jitted:
         )
         self.backend = backend or DEFAULT
         self.launchers: dict[Any, list[Launcher]] = {}
+        self.made: list[Made] = []
         self._recent: list[tuple[Any, Launcher]] = []
         self._flat: list[Launcher] = []
         self._simple = not self.static_argnames and static_argnums == ()
@@ -243,20 +267,78 @@ class Jitted:
             ) from None
         return leaves, key, rebuild
 
-    def _launcher(self, leaves: list[Any], spec: Any, rebuild: Callable) -> Launcher:
+    def lower(self, *args: Any, **kwargs: Any) -> Lowered:
+        """Return what the function is at each stage on its way to machine code, for arguments.
+
+        Nothing is computed before it is asked for.
+
+        Returns
+        -------
+        Lowered
+            With ``graph``, ``loops``, ``llvm``, ``optimised``, ``assembly``, ``cost`` and
+            ``callbacks``.
+
+        Examples
+        --------
+        >>> import numpy as np, adjoint as ad
+        >>> stages = ad.jit(lambda x: np.sum(x * x)).lower(np.ones(50))
+        >>> print(stages.loops)
+        function <lambda>
+          loops over elements, and what each computes:
+            %2 reduce_sum <- %1 multiply  (line 1)
+        <BLANKLINE>
+        """
+        leaves, spec, rebuild = self._leaves(args, kwargs)
+
+        def make() -> Graph:
+            _, _, known = self._known(leaves, spec)
+            if known is not None:
+                return known.graph
+            return make_graph(self.fun, leaves, rebuild)[0]
+
+        return Lowered(make, leaves)
+
+    def derivatives(self) -> list[tuple[str, Jitted]]:
+        """Return the jitted functions that are derivatives of it, and which they are."""
+        found = list(self._derived.values())
+        return [(w, d) for pair in found for w, d in zip(("jvp", "vjp"), pair, strict=True)]
+
+    def _known(self, leaves: list[Any], spec: Any) -> tuple[Any, frozenset[int], Launcher | None]:
+        """Return the key of arguments without constants, which are, and what runs their graph."""
         base = (spec, signature_of(leaves))
         fixed = self._fixed.get(base, frozenset())
         key = (spec, signature_of(leaves, fixed)) if fixed else base
         for known in self.launchers.get(key, ()):
-            if known.graph.holds(leaves):
-                return known
-        graph, now = make_graph(self.fun, leaves, rebuild, fixed)
+            if known.graph.holds(leaves) and known.graph.fits():
+                return base, fixed, known
+        return base, fixed, None
+
+    def _launcher(self, leaves: list[Any], spec: Any, rebuild: Callable) -> Launcher:
+        base, fixed, known = self._known(leaves, spec)
+        if known is not None:
+            return known
+        seconds = (0.0, 0.0)
+
+        def note(staging: float, simplifying: float) -> None:
+            nonlocal seconds
+            seconds = (staging, simplifying)
+
+        graph, now = make_graph(self.fun, leaves, rebuild, fixed, note)
         if now != fixed:
             self._fixed[base] = now
-            key = (spec, signature_of(leaves, now))
-        known = launcher(graph, leaves, self.backend)
+        key = (spec, signature_of(leaves, now))
+        names = self._names(leaves, spec, rebuild)
+        made = Made(key, graph, reason(key, leaves, names, self.made), *seconds)
+        self.made.append(made)
+        known = made.launcher = launcher(graph, leaves, self.backend)
         self.launchers.setdefault(key, []).append(known)
         return known
+
+    def _names(self, leaves: list[Any], spec: Any, rebuild: Callable) -> list[str]:
+        """Return what to call the argument leaves."""
+        taken = [k for k, _ in spec[1]] if isinstance(spec, tuple) else []
+        args, kwargs = tree.unflatten(spec[0] if isinstance(spec, tuple) else spec, leaves)
+        return leaf_names(self.fun, args, kwargs, taken)
 
     def _differentiated(self, tape: Any, leaves: list[Any], spec: Any, rebuild: Callable) -> Any:
         """Record the call as one operation, whose derivatives are graphs too."""
@@ -321,8 +403,9 @@ def jit(
     """Return ``fun`` compiled: its loops and branches stay loops and branches, in machine code.
 
     The first call with arguments of new types runs ``fun`` on staged values, which records a graph,
-    and compiles the graph; later calls run the code. Lengths, integers and floating-point numbers may change from call to
-    call without staging anew; strings, booleans and other objects are part of what is staged.
+    and compiles the graph; later calls run the code. Lengths, integers and floating-point numbers
+    may change from call to call without staging anew; strings, booleans and other objects are part
+    of what is staged.
     Arrays and numbers that ``fun`` reads from globals, closures and attributes are read anew at
     each call, and its effects (arrays changed in place, attributes assigned to, printing) happen at
     each call.
@@ -403,30 +486,3 @@ def stage(fun: Callable) -> Callable[..., StagedFunction]:
         return StagedFunction(graph, spec, signature_of(leaves, fixed), fixed)
 
     return staged
-
-
-def report(fun: Callable) -> str:
-    """Return what staging did with a function: graphs, loops unrolled and why.
-
-    Parameters
-    ----------
-    fun : callable
-        What `jit` returned.
-
-    Examples
-    --------
-    >>> import adjoint as ad
-    >>> f = ad.jit(lambda x: x * 2.0)
-    >>> _ = f(1.0)
-    >>> print(ad.report(f))
-    <lambda>: 1 graph
-    """
-    if not isinstance(fun, Jitted):
-        raise InputError(f"{name_of(fun)} is not what ad.jit returned: it has no graphs")
-    graphs = [known.graph for found in fun.launchers.values() for known in found]
-    lines = [f"{name_of(fun.fun)}: {len(graphs)} graph{'s' * (len(graphs) != 1)}"]
-    for graph in graphs:
-        for place, reason in graph.unrolled.items():
-            where = f"{place[0]}:{place[1]}" if place else "an unknown line"
-            lines.append(f"  the loop at {where} was unrolled: {reason}")
-    return "\n".join(lines)

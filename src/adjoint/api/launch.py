@@ -2,14 +2,14 @@
 
 A `Launcher` takes the argument leaves. Its ``quick`` does so too and does what is needed when a
 function is called again with arguments like the last: it returns NotImplemented where they are not
-what the graph is for. Of a function without captured values, guards or effects it is the machine code
-itself.
+what the graph is for. Of a function without captured values, guards or effects it is the machine
+code itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,20 +17,27 @@ from adjoint import tree
 from adjoint.api.structures import maker
 from adjoint.staging.stage import Constant, Graph, Output
 
-__all__ = ["Interpreted", "Launcher", "Native", "launcher"]
+if TYPE_CHECKING:
+    from adjoint.backends.llvm.compiled import Derived
+
+__all__ = [
+    "Interpreted", "Launcher", "Native", "derived_lengths", "is_pure", "is_single", "launcher",
+    "layout",
+]  # fmt: skip
 
 
 class Launcher:
     """A graph and what runs it."""
 
+    quick: Callable[..., Any] | None = None
+
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self._make = maker(graph.out_spec)
-        numbers = [x.number if isinstance(x, Output) else None for x in graph.outputs]
-        self._in_order = numbers == list(range(len(numbers)))
+        self._in_order = _in_order(graph)
 
     def __call__(self, leaves: Sequence[Any]) -> Any:
-        """Run the graph, which is the right one for these arguments; return the function's result."""
+        """Run the graph, which is right for these arguments; return the function's result."""
         raise NotImplementedError
 
     def finish(self, results: Sequence[Any], given: Sequence[Any]) -> Any:
@@ -60,8 +67,6 @@ class Launcher:
 class Interpreted(Launcher):
     """A graph that the interpreter runs."""
 
-    quick: Callable[..., Any] | None = None
-
     def __call__(self, leaves: Sequence[Any]) -> Any:
         from adjoint.backends.interpret import run
 
@@ -75,34 +80,21 @@ class Native(Launcher):
 
     def __init__(self, graph: Graph, leaves: Sequence[Any]) -> None:
         from adjoint.backends.llvm import compiled
-        from adjoint.backends.llvm.compiled import Derived
 
         super().__init__(graph)
         self._compiled = compiled
-        shift = len(graph.lengths)
-        position = {leaf: shift + k for k, leaf in enumerate(graph.arguments)}
-        parameters = graph.function.block.parameters
-        given = [parameters[k].type for k in position.values()]
-        known = tuple({n for type in given for n in type.shape if isinstance(n, int)})
-        self._derived = [
-            Derived(k, position[leaf], axis, parameters[k].bounds[0] or 0, known)
-            for k, (leaf, axis) in enumerate(graph.lengths)
-        ]
-        self._types = [p.type for p in parameters[shift:]]
-        only = len(graph.outputs) == len(graph.function.block.results)
-        pure = self._in_order and only and not graph.stores and not graph.writes
-        self._single = pure and tree.is_leaf(graph.out_spec)
-        self._plain = self._single or (pure and tree.is_flat_tuple(graph.out_spec))
-        self._constants = [
-            (k, Constant(leaf)) for k, leaf in enumerate(leaves) if k not in position
-        ]
+        self._derived = derived_lengths(graph)
+        self._types = [p.type for p in graph.function.block.parameters[len(graph.lengths) :]]
+        self._single = is_single(graph)
+        self._plain = self._single or (is_pure(graph) and tree.is_flat_tuple(graph.out_spec))
+        known = set(graph.arguments)
+        self._constants = [(k, Constant(leaf)) for k, leaf in enumerate(leaves) if k not in known]
         self._variants: dict[tuple[bool, ...], Any] = {}
-        self.quick: Callable[..., Any] | None = None
 
     @property
-    def variants(self) -> list[Any]:
-        """The code for each layout of arguments."""
-        return list(self._variants.values())
+    def variants(self) -> dict[tuple[bool, ...], Any]:
+        """The code for each layout of the function's parameters: which are C-contiguous."""
+        return dict(self._variants)
 
     def _given(self, leaves: Sequence[Any]) -> list[Any]:
         graph = self.graph
@@ -112,12 +104,11 @@ class Native(Launcher):
 
     def _choose(self, given: Sequence[Any], count: int) -> Any:
         """Return the code for arguments of this layout; it is the quick one from now on."""
-        shift = len(self._derived)
-        dense = tuple(type(x) is not np.ndarray or x.flags.c_contiguous for x in given)
+        dense = layout(self.graph, given)
         variant = self._variants.get(dense)
         if variant is None:
             variant = self._compiled.Variant(
-                self.graph.function, (*[True] * shift, *dense), self._derived, self._single
+                self.graph.function, dense, self._derived, self._single
             )
             self._variants[dense] = variant
         self.quick = self._quick(variant.enter, count)
@@ -139,7 +130,7 @@ class Native(Launcher):
             if len(leaves) != count:
                 return NotImplemented
             for k, value in constants:
-                if leaves[k] is not value.value and value != Constant(leaves[k]):
+                if not value.holds(leaves[k]):
                     return NotImplemented
             given = [leaves[k] for k in arguments]
             if guarded and not graph.holds(leaves):
@@ -151,13 +142,49 @@ class Native(Launcher):
         return quick
 
     def __call__(self, leaves: Sequence[Any]) -> Any:
-        given = [
-            self._compiled.argument(x, type)
-            for x, type in zip(self._given(leaves), self._types, strict=True)
-        ]
+        theirs = self._given(leaves)
+        given = [self._compiled.argument(x, t) for x, t in zip(theirs, self._types, strict=True)]
         variant = self._choose(given, len(leaves))
         found = self._compiled.call(variant, given)
-        return found if self._plain else self.finish(found, given)
+        return found if self._plain else self.finish(found, theirs)
+
+
+def _in_order(graph: Graph) -> bool:
+    """Tell whether the result's leaves are the first results of the graph's function, in order."""
+    numbers = [x.number if isinstance(x, Output) else None for x in graph.outputs]
+    return numbers == list(range(len(numbers)))
+
+
+def is_pure(graph: Graph) -> bool:
+    """Tell whether nothing is to be done with a graph's results but to return them."""
+    only = len(graph.outputs) == len(graph.function.block.results)
+    return _in_order(graph) and only and not graph.stores and not graph.writes
+
+
+def is_single(graph: Graph) -> bool:
+    """Tell whether a graph's only result is what the function returns."""
+    return is_pure(graph) and tree.is_leaf(graph.out_spec)
+
+
+def derived_lengths(graph: Graph) -> list[Derived]:
+    """Return the parameters of a graph's function that are lengths of others."""
+    from adjoint.backends.llvm.compiled import Derived
+
+    shift = len(graph.lengths)
+    position = {leaf: shift + k for k, leaf in enumerate(graph.arguments)}
+    parameters = graph.function.block.parameters
+    arrays = [parameters[position[leaf]].type.shape for leaf in graph.arguments]
+    constants = sorted({n for shape in arrays for n in shape if isinstance(n, int)})
+    return [
+        Derived(k, position[leaf], axis, parameters[k].bounds[0] or 0, tuple(constants))
+        for k, (leaf, axis) in enumerate(graph.lengths)
+    ]
+
+
+def layout(graph: Graph, given: Sequence[Any]) -> tuple[bool, ...]:
+    """Return which parameters of a graph's function are C-contiguous, of arguments but lengths."""
+    dense = [type(x) is not np.ndarray or x.flags.c_contiguous for x in given]
+    return (*[True] * len(graph.lengths), *dense)
 
 
 def launcher(graph: Graph, leaves: Sequence[Any], backend: str) -> Launcher:

@@ -9,6 +9,7 @@ return ``int | Dim``.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -233,13 +234,26 @@ def known_sign(x: Any) -> str | None:
     if low == 0 and high == 0:
         return "==0"
     known = ">=0" if low == 0 else "<=0" if high == 0 else None
-    if known is None and isinstance(x, Dim) and assumptions:
+    if known is None and isinstance(x, Dim) and assumptions.asked:
         now = example(x)
         if now is not None:
-            return assumptions[-1](x, now)
+            return assumptions.asked[-1](x, now)
     return known
 
 
-assumptions: list[Callable[[Dim, int], str | None]] = []
-"""What is asked, last first, about lengths of the arguments of which nothing is proved: it is given
-the expression and what it is for the arguments at hand, and may take its sign for granted."""
+class _Assumptions(threading.local):
+    """What each thread takes for granted.
+
+    Attributes
+    ----------
+    asked : list of callable
+        What is asked, last first, about lengths of the arguments of which nothing is proved: it is
+        given the expression and what it is for the arguments at hand, and may take its sign for
+        granted.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[Callable[[Dim, int], str | None]] = []
+
+
+assumptions = _Assumptions()

@@ -14,11 +14,12 @@ A dimension is an ``int``, or a `Dim`: a linear expression of integer values of 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-__all__ = ["AnyType", "Kind", "StackType", "Type", "of_value", "python_type"]
+__all__ = ["AnyType", "Kind", "StackType", "Type", "is_ordinary", "of_value", "python_type"]
 
 Kind = Literal["array", "scalar", "python"]
 
@@ -32,6 +33,7 @@ class Type:
     Attributes
     ----------
     dtype : numpy.dtype
+        In the byte order of this machine.
     shape : tuple of int or Dim
     kind : str
         ``"array"``; ``"scalar"``, a NumPy scalar: immutable, and strong in promotions;
@@ -41,6 +43,10 @@ class Type:
     dtype: np.dtype
     shape: tuple[Any, ...] = ()
     kind: Kind = "array"
+
+    def __post_init__(self) -> None:
+        if not self.dtype.isnative:
+            object.__setattr__(self, "dtype", np.dtype(self.dtype.type))
 
     @property
     def ndim(self) -> int:
@@ -82,6 +88,15 @@ def python_type(kind: type) -> Type:
     return _OF_PYTHON[kind]
 
 
+_OWN = ("__array_ufunc__", "__array_function__", "__add__", "__mul__", "__matmul__")
+
+
+@cache
+def is_ordinary(kind: type) -> bool:
+    """Tell whether arrays of a class mean what ndarrays do: its operators are those of ndarray."""
+    return all(getattr(kind, name) is getattr(np.ndarray, name) for name in _OWN)
+
+
 def of_value(value: Any) -> Any:
     """Return the type of a number or an ndarray; None for anything else."""
     found = _OF_PYTHON.get(type(value))
@@ -89,6 +104,6 @@ def of_value(value: Any) -> Any:
         return found
     if isinstance(value, np.generic) and value.dtype.kind in "biufc":
         return Type(value.dtype, (), "scalar")
-    if type(value) is np.ndarray and value.dtype.kind in "biufc":
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biufc" and is_ordinary(type(value)):
         return Type(value.dtype, value.shape, "array")
     return None

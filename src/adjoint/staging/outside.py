@@ -57,9 +57,9 @@ def captured(key: Any, value: Any, read: Callable[[], Any], what: str) -> Any:
         note_outside(value)
         return value
     if kind in _GUARDED:
-        current.guards.setdefault(key, (read, value))
+        current.guards.setdefault(key, (read, value, what))
         return value
-    if kind is float or kind is complex or kind is np.ndarray or isinstance(value, np.generic):
+    if kind is float or kind is complex or isinstance(value, (np.ndarray, np.generic)):
         found = current.captures.get(key)
         if found is None:
             type_ = of_value(value)

@@ -50,8 +50,8 @@ class Session:
         Of the function's own block.
     captures : dict
         By what is read.
-    guards : list
-        ``(what, read, value)``: what the graph takes for granted.
+    guards : dict
+        By what is read: ``(read, value, what)``, which the graph takes for granted.
     unrolled_loops : dict
         Place -> why.
     signs : list
@@ -60,7 +60,7 @@ class Session:
 
     builder: Builder
     captures: dict[Any, Capture] = field(default_factory=dict)
-    guards: dict[Any, tuple[Callable[[], Any], Any]] = field(default_factory=dict)
+    guards: dict[Any, tuple[Callable[[], Any], Any, str]] = field(default_factory=dict)
     unrolled_loops: dict[Any, str] = field(default_factory=dict)
     passes: int = 0
     frames: list[Any] = field(default_factory=list)
@@ -129,11 +129,11 @@ def starting(builder: Builder) -> Iterator[Session]:
     """Begin a staging."""
     former = _state.session
     current = _state.session = Session(builder)
-    assumptions.append(current.assume)
+    assumptions.asked.append(current.assume)
     try:
         yield current
     finally:
-        assumptions.pop()
+        assumptions.asked.pop()
         _state.session = former
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from adjoint import tree
-from adjoint.errors import TracingError
+from adjoint.errors import InputError, TracingError
 from adjoint.ir.build import building, innermost
 from adjoint.ir.dims import Dim, evaluate
 from adjoint.ir.graph import Function, Value, values_in
-from adjoint.ir.types import Type, of_value, python_type
+from adjoint.ir.types import Type, is_ordinary, of_value, python_type
 from adjoint.staged.integers import Integer
 from adjoint.staged.scopes import Cell, Location, changes, rollback
 from adjoint.staged.values import Staged, value_of, wrap
@@ -33,6 +33,7 @@ __all__ = [
     "settled",
     "signature_of",
     "stage_function",
+    "unchanged",
     "written",
 ]
 
@@ -64,12 +65,18 @@ def signature_of(leaves: Sequence[Any], fixed: frozenset[int] = frozenset()) -> 
     found: list[Any] = []
     for k, leaf in enumerate(leaves):
         kind = type(leaf)
-        if kind is np.ndarray and leaf.dtype.kind in "biufc":
+        if isinstance(leaf, np.ndarray) and leaf.dtype.kind in "biufc":
+            if kind is not np.ndarray and not is_ordinary(kind):
+                raise InputError(
+                    f"an argument is a {kind.__name__}, whose operators are its own; graphs are of "
+                    "ndarrays: give np.asarray(x)"
+                )
             sizes = tuple(
                 n if n <= FEW or n in known else names.setdefault(n, f"n{len(names)}")
                 for n in leaf.shape
             )
-            found.append((leaf.dtype, sizes, bool(leaf.flags.c_contiguous)))
+            dtype = leaf.dtype if leaf.dtype.isnative else np.dtype(leaf.dtype.type)
+            found.append((dtype, sizes, bool(leaf.flags.c_contiguous)))
         elif kind is float or kind is complex or (kind is int and k not in fixed):
             found.append(kind)
         elif isinstance(leaf, np.generic) and leaf.dtype.kind in "biufc":
@@ -80,24 +87,33 @@ def signature_of(leaves: Sequence[Any], fixed: frozenset[int] = frozenset()) -> 
 
 
 class Constant:
-    """A leaf that the graph takes for granted."""
+    """A leaf that the graph takes for granted; an array, as it is now."""
 
     __slots__ = ("value",)
 
     def __init__(self, value: Any) -> None:
-        self.value = value
+        self.value = value.copy() if isinstance(value, np.ndarray) else value
+
+    def holds(self, leaf: Any) -> bool:
+        """Tell whether a leaf is this constant."""
+        return leaf is self.value or self == Constant(leaf)
 
     def __eq__(self, other: Any) -> bool:
         if not isinstance(other, Constant) or type(self.value) is not type(other.value):
             return False
         if self.value is other.value:
             return True
+        if isinstance(self.value, np.ndarray):
+            a, b = self.value, other.value
+            return a.dtype == b.dtype and a.shape == b.shape and bool(np.all(a == b))
         try:
             return bool(self.value == other.value)
         except Exception:
             return False
 
     def __hash__(self) -> int:
+        if isinstance(self.value, np.ndarray):
+            return hash((self.value.dtype, self.value.shape))
         try:
             return hash((type(self.value), self.value))
         except TypeError:
@@ -119,8 +135,8 @@ class Graph:
     arguments : list of int
         The argument leaves that are parameters.
     captures : list of Capture
-    guards : list of (callable, value)
-        What is read from outside and taken for granted.
+    guards : list of (callable, value, str)
+        What is read from outside and taken for granted: how, its value, and what it is.
     outputs : list
         One entry a result leaf: the number of a result of ``function``, or a constant.
     out_spec :
@@ -140,7 +156,7 @@ class Graph:
     lengths: list[tuple[int, int]]
     arguments: list[int]
     captures: list[Capture]
-    guards: list[tuple[Callable[[], Any], Any]]
+    guards: list[tuple[Callable[[], Any], Any, str]]
     outputs: list[Any]
     out_spec: tree.Structure
     stores: list[tuple[int, int]]
@@ -150,8 +166,8 @@ class Graph:
 
     def holds(self, leaves: Sequence[Any]) -> bool:
         """Tell whether what the graph takes for granted is so for these arguments, and still so."""
-        for read, value in self.guards:
-            if not _unchanged(read(), value):
+        for read, value, _ in self.guards:
+            if not unchanged(read(), value):
                 return False
         if not self.signs:
             return True
@@ -160,6 +176,10 @@ class Graph:
             p: leaves[k].shape[axis] for p, (k, axis) in zip(parameters, self.lengths, strict=False)
         }
         return all(_HOLDS[sign](evaluate(x, lengths)) for x, sign in self.signs)
+
+    def fits(self) -> bool:
+        """Tell whether what is captured is of the types that the graph has for it."""
+        return all(of_value(c.read()) == c.value.type for c in self.captures)
 
     def inputs(self, leaves: Sequence[Any]) -> list[Any]:
         """Return the values of the function's parameters."""
@@ -176,7 +196,8 @@ _HOLDS: dict[str, Callable[[int], bool]] = {
 }
 
 
-def _unchanged(now: Any, then: Any) -> bool:
+def unchanged(now: Any, then: Any) -> bool:
+    """Tell whether what is read from outside is what it was."""
     return now is then or (type(now) is type(then) and now == then)
 
 
@@ -239,7 +260,6 @@ def stage_function(
         writes = _writes(builder, results)
         rollback(builder)
         builder.block.results = results
-    guards = [(read, value) for read, value in session.guards.values()]
     function = Function(name, builder.block)
     inline(function)
     return Graph(
@@ -247,7 +267,7 @@ def stage_function(
         lengths,
         arguments,
         list(session.captures.values()),
-        guards,
+        list(session.guards.values()),
         outputs,
         out_spec,
         stores,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -52,8 +53,15 @@ class Variant:
     Attributes
     ----------
     enter : builtin function
-        Takes the arguments. It returns NotImplemented where they are not what the code is for, or where no
-        context is idle; it raises `Failed` (`contexts.error_of` says why).
+        Takes the arguments. It returns NotImplemented where they are not what the code is for, or
+        where no context is idle; it raises `Failed` (`contexts.error_of` says why).
+    program : Program
+    text : str
+        Of the module.
+    lowering, compiling : float
+        Seconds that they took.
+    kept : bool
+        Whether the code was on disk.
     """
 
     def __init__(
@@ -64,10 +72,13 @@ class Variant:
         single: bool = False,
     ) -> None:
         contexts.prepare()
+        began = time.perf_counter()
         lowered = lower_function(function, dense, engine.host().attributes, derived, single)
         self.program = lowered.program
         self.text = lowered.text
+        self.lowering = time.perf_counter() - began
         code = engine.compile_module(lowered.text, OPTIONS)
+        self.compiling, self.kept = code.seconds, code.kept
         constants = self.program.constants
         table = np.array([c.ctypes.data for c in constants] or [0], np.int64)
         number = contexts.remember(self.program)
@@ -84,7 +95,7 @@ class Variant:
 
 
 class Compiled:
-    """A function of the graph as machine code: called with its arguments, it returns its results."""
+    """A function of the graph as machine code: called with arguments, it returns its results."""
 
     def __init__(self, function: Function) -> None:
         self.function = function
@@ -138,9 +149,9 @@ def argument(x: Any, type: Type | StackType) -> Any:
         return x
     dtype = type.dtype
     if type.shape or type.kind == "array":
-        if x.dtype is not dtype or not x.flags.aligned or x.__class__ is not np.ndarray:
-            x = np.array(x, dtype)
-        return x
+        if x.dtype is not dtype or not x.flags.aligned:
+            return np.array(x, dtype)
+        return x if x.__class__ is np.ndarray else x.view(np.ndarray)
     if type.kind != "python":
         return dtype.type(x)
     if dtype.kind == "i" and not -(2**63) <= x < 2**63:

@@ -23,6 +23,7 @@ import json
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -222,16 +223,19 @@ def compile_module(text: str, options: Options | None = None, *, keep: bool = Tr
         The text is no module, or it needs a function that is nowhere.
     """
     options = options or Options()
+    began = time.perf_counter()
     store = disk.current() if keep else None
-    if store is None:
-        return load(compile_object(text, options))
-    key = _key(text, options)
-    found = store.get(key)
+    key = _key(text, options) if store is not None else ""
+    found = store.get(key) if store is not None else None
     if found is not None:
-        return load(ObjectCode.from_bytes(found))
-    compiled = compile_object(text, options)
-    store.put(key, compiled.to_bytes())
-    return load(compiled)
+        compiled = ObjectCode.from_bytes(found)
+    else:
+        compiled = compile_object(text, options)
+        if store is not None:
+            store.put(key, compiled.to_bytes())
+    code = load(compiled)
+    code.kept, code.seconds = found is not None, time.perf_counter() - began
+    return code
 
 
 def _key(text: str, options: Options) -> str:
@@ -247,9 +251,24 @@ def _versions() -> tuple[str, ...]:
     return __version__, str(PIPELINE), llvmlite.__version__, llvm
 
 
-def compile_object(text: str, options: Options | None = None) -> ObjectCode:
-    """Compile a module without loading it."""
+def compile_object(
+    text: str,
+    options: Options | None = None,
+    rename: Callable[[str], str] | None = None,
+) -> ObjectCode:
+    """Compile a module without loading it.
+
+    Parameters
+    ----------
+    text : str
+    options : Options, optional
+    rename : callable, optional
+        From the name of a function that the module declares to that which the object has. LLVM
+        does not see the new names before it has done its passes.
+    """
     with _optimised(text, options or Options()) as (module, machine):
+        if rename is not None:
+            _rename(module, rename)
         exports, externals = [], []
         for function in module.functions:
             if function.is_declaration:
@@ -259,6 +278,17 @@ def compile_object(text: str, options: Options | None = None) -> ObjectCode:
                 exports.append(function.name)
         externals += [g.name for g in module.global_variables if g.is_declaration]
         return ObjectCode(tuple(exports), tuple(externals), machine.emit_object(module))
+
+
+def _rename(module: Any, rename: Callable[[str], str]) -> None:
+    for function in list(module.functions):
+        name = function.name
+        if function.is_declaration and not name.startswith("llvm."):
+            wanted = rename(name)
+            if wanted != name:
+                function.name = wanted
+                if function.name != wanted:
+                    raise CompileError(f"a module declares both {name!r} and {wanted!r}")
 
 
 def optimise(text: str, options: Options | None = None) -> str:
@@ -377,13 +407,22 @@ class Code:
     """Machine code in memory, freed with this object.
 
     Whoever calls one of its functions has to keep it, or what `function` returns, alive.
+
+    Attributes
+    ----------
+    kept : bool
+        Whether it was on disk.
+    seconds : float
+        How long it took to compile it, or to find it on disk.
     """
 
-    __slots__ = ("__weakref__", "_addresses", "_library")
+    __slots__ = ("__weakref__", "_addresses", "_library", "kept", "seconds")
 
     def __init__(self, library: Any, addresses: dict[str, int]) -> None:
         self._library = library
         self._addresses = addresses
+        self.kept = False
+        self.seconds = 0.0
 
     def address(self, name: str) -> int:
         """Return the address of a function."""

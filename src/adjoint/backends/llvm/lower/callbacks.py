@@ -82,7 +82,7 @@ class _Frame:
 
 
 def _words(type: Type) -> int:
-    return 2 if type.dtype.itemsize > 8 and not type.shape else 1 + 2 * len(type.shape)
+    return 1 + 2 * len(type.shape) if type.shape else -(-type.dtype.itemsize // 8)
 
 
 def _types_of(node: Value) -> list[Value]:
@@ -250,6 +250,9 @@ def _taken(f: Lowering, frame: str, item: Item) -> Any:
 
 def call_if_not(f: Lowering, node: Value, truth: str) -> None:
     """Have Python run a check, which raises an error, unless a truth holds."""
+    if f.program.standalone:
+        f.check(truth, lambda x, y: node.params["error"]())  # C is told which, and no more
+        return
     named = [v for v in dict.fromkeys(values_in(node.params)) if v.op is not control.constant]
     slots = {v: k for k, v in enumerate(named)}
     make, args = node.params["error"], evaluator(node.params["args"], slots.__getitem__)
@@ -270,6 +273,10 @@ def refuse(f: Lowering, truth: str) -> None:
     if truth == "true":
         return
     assert node is not None and node.op is not None
+    name = node.op.name
+    if f.program.standalone:
+        f.check(truth, lambda x, y: ValueError(f"{name} is not defined for these arguments"))
+        return
     slots: dict[Value, int] = {}
     for v in _types_of(node):
         slots[v] = len(slots)
@@ -278,7 +285,6 @@ def refuse(f: Lowering, truth: str) -> None:
     if isinstance(node.type, tuple):
         out = [(len(slots) + k, k) for k in range(len(node.type))]
     run = step_of(node, slots.__getitem__, out)
-    name = node.op.name
 
     def step(values: list[Any]) -> None:
         run([*values, *[None] * (len(out) if isinstance(out, list) else 1)])

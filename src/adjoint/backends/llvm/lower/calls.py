@@ -74,7 +74,7 @@ def _result_words(type: Any) -> int:
     if isinstance(type, StackType):
         return HEADER // 8
     if not type.shape:
-        return 2
+        return -(-type.dtype.itemsize // 8)
     return 1 + len(type.shape)
 
 

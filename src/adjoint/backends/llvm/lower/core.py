@@ -270,15 +270,16 @@ class Lowering:
         """Read a number from memory."""
         body, type = self.body, in_memory(dtype)
         size = part_size(dtype)
+        align = min(size, 8)
         write = body.let if pinned else lambda text: body.op(text, pointer)
-        first = write(f"load {type}, ptr {pointer}, align {size}{self.group}")
+        first = write(f"load {type}, ptr {pointer}, align {align}{self.group}")
         if dtype.kind == "b":
             return body.op(f"icmp ne i8 {first}, 0", first)
         if dtype.kind != "c":
             return first
         other = body.op(f"getelementptr inbounds i8, ptr {pointer}, i64 {size}", pointer)
         write = body.let if pinned else lambda text: body.op(text, other)
-        return first, write(f"load {type}, ptr {other}, align {size}{self.group}")
+        return first, write(f"load {type}, ptr {other}, align {align}{self.group}")
 
     def store(self, buffer: Buffer, index: Index, x: Element) -> None:
         """Write an element."""
@@ -288,16 +289,17 @@ class Lowering:
         """Write a number to memory."""
         body, type = self.body, in_memory(dtype)
         size = part_size(dtype)
+        align = min(size, 8)
         if dtype.kind == "c":
             re, im = x
-            body.do(f"store {type} {re}, ptr {pointer}, align {size}{self.group}")
+            body.do(f"store {type} {re}, ptr {pointer}, align {align}{self.group}")
             other = body.op(f"getelementptr inbounds i8, ptr {pointer}, i64 {size}", pointer)
-            body.do(f"store {type} {im}, ptr {other}, align {size}{self.group}")
+            body.do(f"store {type} {im}, ptr {other}, align {align}{self.group}")
             return
         assert isinstance(x, str)
         if dtype.kind == "b":
             x = body.op(f"zext i1 {x} to i8", x)
-        body.do(f"store {type} {x}, ptr {pointer}, align {size}{self.group}")
+        body.do(f"store {type} {x}, ptr {pointer}, align {align}{self.group}")
 
     # -- errors ------------------------------------------------------------------------------------
 

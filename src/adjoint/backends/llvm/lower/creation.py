@@ -40,6 +40,8 @@ def constant(f: Lowering, node: Value) -> Any:
         return Number(
             dtype, literal(value if not isinstance(value, np.ndarray) else value[()], dtype)
         )
+    if not value.dtype.isnative:
+        value = value.astype(dtype)
     return constant_array(f, value)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from adjoint.backends.llvm.lower.values import Buffer, Lazy, Stack
 from adjoint.ir.graph import Function, Value, values_in
 from adjoint.ir.types import StackType
 
-__all__ = ["Lowered", "lower_function"]
+__all__ = ["Body", "Lowered", "lower_body", "lower_function"]
 
 STACK = 6 << 20
 """Bytes of the thread's stack that calls of functions may take."""
@@ -40,12 +40,32 @@ class Lowered:
     program: Program
 
 
+@dataclass(slots=True)
+class Body:
+    """What the function ``graph`` of a module takes and gives.
+
+    Attributes
+    ----------
+    made : list of bool
+        Which results are arrays that exist before it is called; it takes their data.
+    offsets : list of int
+        Where the other results are in the table that it fills, in words.
+    words : int
+        How many words the table takes.
+    """
+
+    made: list[bool]
+    offsets: list[int]
+    words: int
+
+
 def lower_function(
     function: Function,
     dense: tuple[bool, ...],
     attributes: str = "",
     derived: Sequence[Derived] = (),
     single: bool = False,
+    notes: Any = None,
 ) -> Lowered:
     """Return a function and those that it calls as a module.
 
@@ -60,8 +80,42 @@ def lower_function(
         Parameters that are lengths of others and not given.
     single : bool
         Whether the only result is returned itself; else a tuple of all of them.
+    notes : Notes, optional
+        Receives what is decided on the way.
     """
     program = Program(attributes)
+    program.notes = notes
+    body = lower_body(program, function, dense, _ask_for_memory)
+    program.module.define(
+        enter(
+            program.module, function, dense, derived, body.made, body.offsets, body.words, single,
+            STACK,
+        )
+    )  # fmt: skip
+    return Lowered(program.module.text(), program)
+
+
+def lower_body(
+    program: Program,
+    function: Function,
+    dense: tuple[bool, ...],
+    ask: Callable[[Lowering, Any, str], None],
+    room: Callable[[int], int] = lambda ndim: 1,
+) -> Body:
+    """Put a function, as ``graph``, and those that it calls into a module.
+
+    Parameters
+    ----------
+    program : Program
+    function : Function
+    dense : tuple of bool
+        See `lower_function`.
+    ask : callable
+        Makes memory for a result whose shape is known now, fills it, and puts it into its place in
+        the table.
+    room : callable
+        How many words such a result takes there, from the number of its axes.
+    """
     f = Lowering(program, function)
     given = parameters(f, frozenset(), dense)
     block = function.block
@@ -81,9 +135,9 @@ def lower_function(
         targets.append(target)
     lower_block(f, block)
     f.node = None
-    offsets, words = _layout(block.results)
+    offsets, words = _layout(block.results, room)
     for k, (r, target) in enumerate(zip(block.results, targets, strict=True)):
-        _give(f, r, target, offsets[k])
+        _give(f, r, target, offsets[k], ask)
     f.leave()
     f.body.do("ret i32 0")
     signature = f"define internal i32 @graph({', '.join(['ptr %ctx', *given, 'ptr %out'])}) #0"
@@ -91,10 +145,7 @@ def lower_function(
     while program.waiting:
         (called, owned, its_dense), name = program.waiting.pop()
         lower_called(program, name, called, owned, its_dense)
-    program.module.define(
-        enter(program.module, function, dense, derived, made, offsets, words, single, STACK)
-    )
-    return Lowered(program.module.text(), program)
+    return Body(made, offsets, words)
 
 
 def _is_made(f: Lowering, result: Value) -> bool:
@@ -109,18 +160,20 @@ def _is_made(f: Lowering, result: Value) -> bool:
     )
 
 
-def _layout(results: list[Value]) -> tuple[list[int], int]:
+def _layout(results: list[Value], room: Callable[[int], int]) -> tuple[list[int], int]:
     offsets, total = [], 0
     for r in results:
         offsets.append(total)
         if isinstance(r.type, StackType):
             total += HEADER // 8
+        elif r.type.shape:
+            total += room(len(r.type.shape))
         else:
-            total += 2 if r.type.dtype.itemsize > 8 and not r.type.shape else 1
+            total += -(-r.type.dtype.itemsize // 8)
     return offsets, total
 
 
-def _give(f: Lowering, r: Value, target: Buffer | None, at: int) -> None:
+def _give(f: Lowering, r: Value, target: Buffer | None, at: int, ask: Callable) -> None:
     """Put a result where the caller finds it."""
     body = f.body
     rep = f.rep(r)
@@ -136,7 +189,7 @@ def _give(f: Lowering, r: Value, target: Buffer | None, at: int) -> None:
     elif not r.type.shape:
         f.store_at(place, r.dtype, f.element(rep, ()))
     else:
-        _ask_for_memory(f, rep, place)
+        ask(f, rep, place)
 
 
 def _ask_for_memory(f: Lowering, rep: Any, place: str) -> None:

@@ -223,6 +223,8 @@ def _begin(f: Lowering, loop: Value) -> list[Any]:
     inits, params, _ = carried(loop)
     states = [_make(f, loop, k, i, p) for k, (i, p) in enumerate(zip(inits, params, strict=True))]
     share([s for s in states if isinstance(s, Moving)])
+    if f.program.notes is not None:
+        f.program.notes.carry(f, loop, states)
     return states
 
 

@@ -56,7 +56,11 @@ class Place:
 
 
 def allocate(
-    f: Lowering, shape: Shape, dtype: np.dtype, dimensions: tuple[Any, ...] | None = None
+    f: Lowering,
+    shape: Shape,
+    dtype: np.dtype,
+    dimensions: tuple[Any, ...] | None = None,
+    key: Any = None,
 ) -> Buffer:
     """Return a new array, in C's order, with nothing in it.
 
@@ -68,17 +72,28 @@ def allocate(
     dimensions : tuple of int, Dim or None, optional
         The shape as the graph has it; where a bound of it is known further out, memory is taken
         there.
+    key : Value or (Value, int), optional
+        What it is for.
     """
     if all(isinstance(n, int) for n in shape):
         count = math.prod(shape)  # type: ignore[arg-type]
         if count <= SMALL and f.small_bytes + count * dtype.itemsize <= FRAME:
+            _note(f, key, "in the frame of the function", shape, dtype)
             return _in_frame(f, shape, dtype, count)
         dimensions = shape
-    found = _place(f, dimensions or (None,), dtype)
+    found = _place(f, dimensions or (None,), dtype, key)
     if found is None:
+        _note(f, key, "taken in each pass", (None,), dtype)
         pointer = _take_here(f, f.body.mul(f.body.product(shape), dtype.itemsize))
         return Buffer(dtype, shape, pointer, f.strides(shape, dtype), True)
     return Buffer(dtype, shape, found.pointer, f.strides(shape, dtype), True, memory=found)
+
+
+def _note(
+    f: Lowering, key: Any, where: str, bounds: tuple[Any, ...], dtype: np.dtype
+) -> None:
+    if f.program.notes is not None:
+        f.program.notes.memory(f, key, where, bounds, dtype.itemsize)
 
 
 def _in_frame(f: Lowering, shape: Shape, dtype: np.dtype, count: int) -> Buffer:
@@ -88,13 +103,17 @@ def _in_frame(f: Lowering, shape: Shape, dtype: np.dtype, count: int) -> Buffer:
     return Buffer(dtype, shape, pointer, f.strides(shape, dtype), True)
 
 
-def _place(f: Lowering, dimensions: tuple[Any, ...], dtype: np.dtype) -> Place | None:
+def _place(
+    f: Lowering, dimensions: tuple[Any, ...], dtype: np.dtype, wanted: Any
+) -> Place | None:
     for at, hoist in enumerate(f.hoists):
         bounds = [_bound(f, n, at) for n in dimensions]
         if None in bounds:
             continue
         key = (tuple(bounds), dtype.itemsize)
         free = hoist.free.setdefault(key, [])
+        where = "at the beginning" if at == 0 else f"before {'a loop' if at == 1 else f'loop {at}'}"
+        _note(f, wanted, f"{'used again, taken' if free else 'taken'} {where}", key[0], dtype)
         if free:
             return Place(free.pop(), free)
         with f.at(hoist):
@@ -218,7 +237,7 @@ def new_buffer(f: Lowering, lazy: Lazy) -> Buffer:
         if target is not None:
             return target
         dimensions = type_of(key).shape
-    return allocate(f, lazy.shape, lazy.dtype, dimensions)
+    return allocate(f, lazy.shape, lazy.dtype, dimensions, key)
 
 
 def made(f: Lowering, lazy: Lazy, target: Buffer) -> None:

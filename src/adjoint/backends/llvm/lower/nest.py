@@ -197,7 +197,9 @@ def write_out(
 # -- what is read ----------------------------------------------------------------------------------
 
 
-def prepare(f: Lowering, shape: Shape, reps: Sequence[tuple[Any, bool]]) -> None:
+def prepare(
+    f: Lowering, shape: Shape, reps: Sequence[tuple[Any, bool]], written: Any = None
+) -> None:
     """Make ready what a nest over a shape reads: (operand, whether at the index of the nest).
 
     What is to be in memory once it is computed is computed before, or in the nest if that goes
@@ -221,6 +223,8 @@ def prepare(f: Lowering, shape: Shape, reps: Sequence[tuple[Any, bool]]) -> None
     for lazy in seen:
         if lazy.shared and lazy not in f.through:
             f.through[lazy] = new_buffer(f, lazy)
+    if f.program.notes is not None:
+        f.program.notes.nest(f, written, seen, f.through)
 
 
 def _visit(rep: Any, same: bool, seen: dict[Lazy, bool]) -> None:
@@ -269,7 +273,8 @@ def write_into(
     same = len(rep.shape) == len(shape)
     outer, f.through = f.through, {}
     if itself and isinstance(rep, Lazy):
-        prepare(f, shape, [(operand, same and here) for operand, here in rep.operands])
+        operands = [(operand, same and here) for operand, here in rep.operands]
+        prepare(f, shape, operands, rep.key)
     else:
         prepare(f, shape, [(rep, same)])
     lines = f.body.begin_nest()

@@ -54,6 +54,10 @@ def _of_python(f: Lowering, node: Value, loop: Any, xs: list[Any]) -> Number | N
         minus = body.op(f"icmp eq i64 {xs[1]}, -1", xs[1])
         both = body.op(f"and i1 {least}, {minus}", least, minus)
         f.check(body.op(f"xor i1 {both}, true", both), _too_large("floor_divide"), _LEAST, -1)
+    if t.kind == "i" and name in ("left_shift", "right_shift"):
+        return Number(node.type.dtype, _shifted(f, name, xs[0], xs[1]))
+    if t.kind == "i" and name == "power":
+        return Number(node.type.dtype, _power(f, loop[1], xs[0], xs[1]))
     integers = all(v.dtype.kind != "f" for v in node.inputs)
     if name in ("divide", "floor_divide", "remainder") and known(xs[1], t) is None:
         if t.kind == "c":
@@ -105,6 +109,70 @@ def _checked(f: Lowering, node: Value, name: str, xs: list[Any]) -> str:
     return body.op(f"extractvalue {{ i64, i1 }} {pair}, 0", pair)
 
 
+_POWER = """
+define internal { i64, i1 } @checked.power(i64 %x, i64 %y) #0 {
+start:
+  br label %loop
+loop:
+  %e = phi i64 [ %y, %start ], [ %half, %square ]
+  %base = phi i64 [ %x, %start ], [ %next, %square ]
+  %sofar = phi i64 [ 1, %start ], [ %result, %square ]
+  %over = phi i1 [ false, %start ], [ %worse, %square ]
+  %odd = trunc i64 %e to i1
+  %factor = select i1 %odd, i64 %base, i64 1
+  %product = call { i64, i1 } @llvm.smul.with.overflow.i64(i64 %sofar, i64 %factor)
+  %result = extractvalue { i64, i1 } %product, 0
+  %left = extractvalue { i64, i1 } %product, 1
+  %bad = or i1 %over, %left
+  %half = lshr i64 %e, 1
+  %more = icmp ne i64 %half, 0
+  br i1 %more, label %square, label %end
+square:
+  %squared = call { i64, i1 } @llvm.smul.with.overflow.i64(i64 %base, i64 %base)
+  %next = extractvalue { i64, i1 } %squared, 0
+  %large = extractvalue { i64, i1 } %squared, 1
+  %worse = or i1 %bad, %large
+  br label %loop
+end:
+  %r0 = insertvalue { i64, i1 } poison, i64 %result, 0
+  %r1 = insertvalue { i64, i1 } %r0, i1 %bad, 1
+  ret { i64, i1 } %r1
+}
+"""
+
+
+def _power(f: Lowering, t: np.dtype, x: str, y: str) -> str:
+    """Compute a power that must not leave the range of 64 bits."""
+    _not_negative(f, t, y)
+    body = f.body
+    intrinsic = "@llvm.smul.with.overflow.i64"
+    body.module.declare(intrinsic, f"declare {{ i64, i1 }} {intrinsic}(i64, i64)")
+    body.module.declare("@checked.power", _POWER)
+    pair = body.op(f"call {{ i64, i1 }} @checked.power(i64 {x}, i64 {y})", x, y)
+    over = body.op(f"extractvalue {{ i64, i1 }} {pair}, 1", pair)
+    f.check(body.op(f"xor i1 {over}, true", over), _too_large("power"), x, y)  # type: ignore[arg-type]
+    return body.op(f"extractvalue {{ i64, i1 }} {pair}, 0", pair)
+
+
+def _shifted(f: Lowering, name: str, x: str, y: str) -> str:
+    """Shift an integer by a count that is not negative, to one of 64 bits."""
+    body = f.body
+    truth = body.op(f"icmp sge i64 {y}, 0", y)
+    f.check(truth, lambda x, y: ValueError("negative shift count"))
+    few = body.op(f"icmp ule i64 {y}, 63", y)
+    by = body.op(f"select i1 {few}, i64 {y}, i64 63", few, y)
+    if name == "right_shift":
+        return body.op(f"ashr i64 {x}, {by}", x, by)
+    found = body.op(f"shl i64 {x}, {by}", x, by)
+    back = body.op(f"ashr i64 {found}, {by}", found, by)
+    same = body.op(f"icmp eq i64 {back}, {x}", back, x)
+    inside = body.op(f"and i1 {same}, {few}", same, few)
+    nothing = body.op(f"icmp eq i64 {x}, 0", x)
+    fine = body.op(f"or i1 {inside}, {nothing}", inside, nothing)
+    f.check(fine, _too_large("left_shift"), x, y)  # type: ignore[arg-type]
+    return found
+
+
 _LENGTH = 1 << 31
 _LEAST = -(1 << 63)
 
@@ -142,7 +210,10 @@ def _inside(f: Lowering, x: str, refused: int, text: str) -> None:
 
 
 def _too_large(name: str) -> Any:
-    sign = {"add": "+", "subtract": "-", "multiply": "*", "floor_divide": "//"}[name]
+    sign = {
+        "add": "+", "subtract": "-", "multiply": "*", "floor_divide": "//", "power": "**",
+        "left_shift": "<<",
+    }[name]  # fmt: skip
     return lambda x, y: OverflowError(
         f"{x} {sign} {y} does not fit an integer of 64 bits, which compiled code computes with"
     )

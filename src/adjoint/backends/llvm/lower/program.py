@@ -42,6 +42,10 @@ class Program:
         Arrays that are too large for the text, or have no literal.
     texts : dict
         Small arrays, as text, and the names under which they are in the module.
+    notes : Notes or None
+        Where to tell what is decided (`lower.notes`).
+    standalone : bool
+        Whether there is no Python to call back.
     """
 
     def __init__(self, attributes: str = "") -> None:
@@ -54,6 +58,8 @@ class Program:
         self._alive: list[np.ndarray] = []
         self._names: dict[Any, str] = {}
         self.waiting: list[tuple[Any, str]] = []
+        self.notes: Any = None
+        self.standalone = False
 
     def failure(self, node: Value | None, error: Callable[[int, int], BaseException]) -> int:
         """Return the number of an error."""

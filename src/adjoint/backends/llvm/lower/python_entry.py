@@ -245,12 +245,13 @@ class _Entry:
     def loaded(self, place: str, dtype: np.dtype) -> list[str]:
         memory = in_memory(dtype)
         size = part_size(dtype)
-        x = self.let(f"load {memory}, ptr {place}, align {size}")
+        align = min(size, 8)
+        x = self.let(f"load {memory}, ptr {place}, align {align}")
         if memory != in_registers(dtype):
             x = self.compare("ne", "i8", x, 0)
         if dtype.kind != "c":
             return [x]
-        return [x, self.let(f"load {memory}, ptr {self.place(place, size)}, align {size}")]
+        return [x, self.let(f"load {memory}, ptr {self.place(place, size)}, align {align}")]
 
     # -- results -----------------------------------------------------------------------------------
 

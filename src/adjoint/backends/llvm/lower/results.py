@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 
-__all__ = ["EXPORTS", "HANDLER", "SYSTEM", "text"]
+__all__ = ["EXPORTS", "HANDLER", "SYSTEM", "pages", "text"]
 
 LARGE = 1 << 20
 """Bytes from which on memory is kept."""
@@ -204,6 +204,11 @@ declare void @Py_DecRef(ptr)
 """
 
 
+def pages() -> str:
+    """Return the function that takes memory from the system."""
+    return _PAGES if _LINUX else _PLAIN_PAGES
+
+
 def text() -> str:
     """Return the functions."""
-    return (_PAGES if _LINUX else _PLAIN_PAGES) + _POOL
+    return pages() + _POOL

@@ -11,7 +11,7 @@ from __future__ import annotations
 from adjoint.backends.llvm.lower import results
 from adjoint.backends.llvm.writer import Module
 
-__all__ = ["CONTEXT_WORDS", "EXPORTS", "WORD", "give_back", "needs", "take", "text"]
+__all__ = ["CONTEXT_WORDS", "EXPORTS", "WORD", "define", "give_back", "needs", "take", "text"]
 
 WORD = {
     "site": 0, "first": 1, "second": 2, "top": 3, "end": 4, "chunks": 5, "total": 6, "returned": 7,
@@ -31,8 +31,8 @@ def _word(name: str) -> str:
     return f"getelementptr inbounds i64, ptr %ctx, i64 {WORD[name]}"
 
 
-_CLASS = f"""
-define internal {{ i64, i64 }} @memory.class(i64 %bytes) #0 {{
+_CLASS = """
+define internal { i64, i64 } @memory.class(i64 %bytes) #0 {
   %some = call i64 @llvm.smax.i64(i64 %bytes, i64 1)
   %few = icmp sle i64 %some, 1024
   br i1 %few, label %small, label %large
@@ -40,9 +40,9 @@ small:
   %up = add i64 %some, 63
   %size = and i64 %up, -64
   %at = lshr i64 %size, 6
-  %r0 = insertvalue {{ i64, i64 }} poison, i64 %size, 0
-  %r1 = insertvalue {{ i64, i64 }} %r0, i64 %at, 1
-  ret {{ i64, i64 }} %r1
+  %r0 = insertvalue { i64, i64 } poison, i64 %size, 0
+  %r1 = insertvalue { i64, i64 } %r0, i64 %at, 1
+  ret { i64, i64 } %r1
 large:
   %less = sub i64 %some, 1
   %zeros = call i64 @llvm.ctlz.i64(i64 %less, i1 true)
@@ -60,10 +60,10 @@ large:
   %four = shl i64 %octave, 2
   %sum = add i64 %four, %steps
   %index = add i64 %sum, 16
-  %r2 = insertvalue {{ i64, i64 }} poison, i64 %wide, 0
-  %r3 = insertvalue {{ i64, i64 }} %r2, i64 %index, 1
-  ret {{ i64, i64 }} %r3
-}}
+  %r2 = insertvalue { i64, i64 } poison, i64 %wide, 0
+  %r3 = insertvalue { i64, i64 } %r2, i64 %index, 1
+  ret { i64, i64 } %r3
+}
 """
 
 _DECLARED = {
@@ -365,6 +365,17 @@ def text(attributes: str) -> str:
     for part in (_CLASS, _TAKE, _REPORT, _CONTEXT, _STACK, results.text()):
         module.define(part)
     return module.text()
+
+
+def define(module: Module) -> None:
+    """Put the functions of the module, but those about contexts, into another that stands alone."""
+    for name in EXPORTS:
+        module.declare(f"@{name}", "")
+    for name, declaration in _DECLARED.items():
+        module.declare(name, declaration)
+    for part in (_CLASS, _TAKE, _REPORT, _STACK, results.pages()):
+        own = part.replace("define internal ", "define ")
+        module.define(own.replace("define ", "define internal "))
 
 
 def needs(module: Module, *names: str) -> None:
