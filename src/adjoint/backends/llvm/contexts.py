@@ -8,6 +8,8 @@ Python make another, which happens once for each call that is under way at the s
 from __future__ import annotations
 
 import ctypes
+import os
+import threading
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ from adjoint.backends.llvm.failed import Failed
 from adjoint.backends.llvm.frames import run_call
 from adjoint.backends.llvm.lower import python_entry, results, runtime
 from adjoint.backends.llvm.lower.runtime import CONTEXT_WORDS, WORD
+from adjoint.backends.llvm.lower.signals import GRANT
 
 if TYPE_CHECKING:
     from adjoint.backends.llvm.lower.program import Program
@@ -29,15 +32,15 @@ LIMIT = 1 << 30
 
 
 class Context:
-    """A context, and the error that Python raised when it was called back."""
+    """A context."""
 
-    __slots__ = ("address", "error", "words")
+    __slots__ = ("address", "words")
 
     def __init__(self) -> None:
         self.words = np.zeros(CONTEXT_WORDS, np.int64)
         self.words[WORD["limit"]] = LIMIT
+        self.words[WORD["grant"]] = GRANT
         self.address = self.words.ctypes.data
-        self.error: BaseException | None = None
 
 
 _contexts: dict[int, Context] = {}
@@ -69,7 +72,7 @@ def prepare() -> engine.Code:
     library = ctypes.CDLL(None)
     engine.add_symbols({
         name: ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
-        for name in ("abort", *results.SYSTEM)
+        for name in ("abort", "clock_gettime", *results.SYSTEM)
     })
     engine.add_symbols(python_entry.symbols(Failed))
     engine.add_symbols({"result.handler": id(_capsule)})
@@ -77,6 +80,7 @@ def prepare() -> engine.Code:
     engine.add_symbols({name: code.address(name) for name in runtime.EXPORTS})
     for name in results.HANDLER:
         setattr(_handler, name, code.address(f"result.{name}"))
+    _set_main(code, threading.main_thread().ident or 0)
     return code
 
 
@@ -109,16 +113,10 @@ def error_of(failed: Failed) -> BaseException:
     """Return what a call failed with, and give its context back."""
     context = _contexts[failed.args[0]]
     words = context.words
-    site = int(words[WORD["site"]])
-    if site < 0:
-        error = context.error
-        context.error = None
-        assert error is not None
-    else:
-        program = _programs[int(words[WORD["code"]])]
-        failure = program.failures[site]
-        error = failure.error(int(words[WORD["first"]]), int(words[WORD["second"]]))
-        note(error, failure.node)
+    program = _programs[int(words[WORD["code"]])]
+    failure = program.failures[int(words[WORD["site"]])]
+    error = failure.error(int(words[WORD["first"]]), int(words[WORD["second"]]))
+    note(error, failure.node)
     _give()(context.address)
     return error
 
@@ -135,23 +133,29 @@ def note(error: BaseException, node: object) -> None:
         error.add_note(text)
 
 
-@ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
-def _called_back(address: int, number: int, frame: int) -> int:
-    context = _contexts[address]
+def _called_back(address: int, number: int, frame: int) -> None:
+    call = _programs[int(_contexts[address].words[WORD["code"]])].calls[number]
     try:
-        call = _programs[int(context.words[WORD["code"]])].calls[number]
-        try:
-            run_call(call, frame)
-        except Exception as error:
-            note(error, call.node)
-            raise
-        return 0
-    except BaseException as error:  # nothing may leave a callback
-        context.error = error
-        context.words[WORD["site"]] = -1
-        return 1
+        run_call(call, frame)
+    except Exception as error:
+        note(error, call.node)
+        raise
 
 
 def callback() -> int:
-    """Return the address of what code calls to have Python run an operation."""
-    return ctypes.cast(_called_back, ctypes.c_void_p).value or 0
+    """Return the address of the object that code calls to have Python run an operation."""
+    return id(_called_back)
+
+
+def _set_main(code: engine.Code, thread: int) -> None:
+    """Tell code in which thread signals are handled."""
+    ctypes.CFUNCTYPE(None, ctypes.c_uint64)(code.address("run.set_main"))(thread)
+
+
+def _forked() -> None:
+    if prepare.cache_info().currsize:
+        _set_main(prepare(), threading.get_ident())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)

@@ -128,6 +128,8 @@ class Body:
     again : bool
         Whether what is written computes numbers that are computed elsewhere too, and have to be
         the same to the last bit there.
+    loops : int
+        How many loops and calls were written.
     """
 
     def __init__(self, module: Module) -> None:
@@ -135,6 +137,7 @@ class Body:
         self.levels = [Level("body")]
         self.depth: dict[Any, int] = {}
         self.again = False
+        self.loops = 0
         self._names = 0
 
     # -- names and lines ---------------------------------------------------------------------------
@@ -326,6 +329,7 @@ class Body:
         """Close the innermost loop; return what its carried values are after it."""
         level = self.levels.pop()
         outer = self.here
+        self.loops += 1
         start, latch, before = level.start, level.block, outer.block
         after, further, more = self.label(), self.name(), self.name()
         lines = outer.lines

@@ -15,12 +15,16 @@ from adjoint.backends.llvm.lower.choice import kept_if
 from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.memory import allocate, in_memory_of
 from adjoint.backends.llvm.lower.nest import copy_into
+from adjoint.backends.llvm.lower.polling import charge
 from adjoint.backends.llvm.lower.types import in_memory, literal, parts_of
 from adjoint.backends.llvm.lower.values import Buffer, Shape
 from adjoint.backends.llvm.symbols import LARGEST, routine
 from adjoint.backends.llvm.writer import Integer
 
 __all__ = ["LETTER", "matrix_product"]
+
+FAST = 16
+"""Multiplications that count as much as a simple pass of a loop (`polling`)."""
 
 LETTER = {"float64": "d", "float32": "s", "complex128": "z", "complex64": "c"}
 
@@ -131,6 +135,7 @@ class Arguments:
         found = routine(name)
         self.f.module.declare(found.symbol, found.declaration)
         self.f.body.do(f"call void @{found.symbol}({', '.join(self.given)})")
+        self.f.body.loops += 1
 
 
 def fits(f: Lowering, lengths: list[Integer]) -> None:
@@ -171,6 +176,9 @@ def matrix_product(f: Lowering, target: Buffer, a: Any, b: Any, add: bool = Fals
     for c in batch:
         if c != 1:
             body.close_loop()
+    if len(body.levels) == 1:
+        work = body.product([*batch, m, k, n])
+        charge(f, work // FAST if isinstance(work, int) else body.let(f"ashr i64 {work}, 4"))
 
 
 def _distance(f: Lowering, x: Matrix) -> Integer:

@@ -15,7 +15,8 @@ from typing import Any
 from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.memory import allocate, in_memory_of
 from adjoint.backends.llvm.lower.nest import copy_into
-from adjoint.backends.llvm.lower.runtime import WORD
+from adjoint.backends.llvm.lower.polling import charge
+from adjoint.backends.llvm.lower.runtime import needs
 from adjoint.backends.llvm.lower.values import Buffer, Number
 from adjoint.backends.llvm.writer import COLD
 from adjoint.backends.parameters import evaluator
@@ -27,6 +28,9 @@ from adjoint.ops import control
 from adjoint.transforms.lifetimes import Key, parts, type_of
 
 __all__ = ["Called", "Item", "call_back", "call_if_not", "refuse", "store_by_numpy"]
+
+CALL = 1000
+"""What a call of Python counts (`lower.polling`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,10 +195,11 @@ def _run(
             body.do(f"store i64 {x}, ptr {place}")
         else:
             f.store_at(place, type, x)
-    function, code = _callback(f)
-    status = body.let(
-        f"call i32 {function}(i64 {code}, i64 {len(f.program.calls) - 1}, ptr {pointer})"
-    )
+    needs(f.module, "run.python")
+    number = len(f.program.calls) - 1
+    status = body.let(f"call i32 @run.python(ptr %ctx, i64 {number}, ptr {pointer})")
+    body.loops += 1
+    charge(f, CALL)
     f.check_status(status)
     for k, (_, item) in enumerate(returned):
         if targets[k] is None:
@@ -212,18 +217,6 @@ def _with_constants(step: Any, constants: list[tuple[int, Any]]) -> Any:
         step(values)
 
     return run
-
-
-def _callback(f: Lowering) -> tuple[str, str]:
-    """Return the function that calls back, and the address of the context; once a function."""
-    if f.callback is None:
-        with f.at(f.hoists[0]):
-            body = f.body
-            at = body.let(f"getelementptr inbounds i64, ptr %ctx, i64 {WORD['callback']}")
-            function = body.let(f"load ptr, ptr {at}")
-            context = body.let("ptrtoint ptr %ctx to i64")
-        f.callback = (function, context)
-    return f.callback
 
 
 def _taken(f: Lowering, frame: str, item: Item) -> Any:

@@ -17,6 +17,7 @@ from adjoint.backends.llvm.lower.memory import (
     real_buffer,
 )
 from adjoint.backends.llvm.lower.nest import copy_into
+from adjoint.backends.llvm.lower.polling import begin_function, end_function, reload, spill
 from adjoint.backends.llvm.lower.program import Program
 from adjoint.backends.llvm.lower.runtime import WORD, take
 from adjoint.backends.llvm.lower.stack_code import HEADER
@@ -95,6 +96,7 @@ def lower_called(
     given = parameters(f, owned, dense)
     f.enter(function.block)
     _check_depth(f)
+    begin_function(f)
     lower_block(f, function.block)
     results = function.block.results
     offsets, _ = _offsets([r.type for r in results])
@@ -124,6 +126,7 @@ def lower_called(
     _clear_cells(f)
     give_all(f, f.hoists[0])
     f.leave()
+    end_function(f)
     body.do("ret i32 0")
     program.module.define(
         f.text(f"define internal i32 {name}({', '.join(['ptr %ctx', *given, 'ptr %out'])}) #0")
@@ -211,8 +214,11 @@ def call(f: Lowering, node: Value) -> None:
             given += [f"{in_registers(p.dtype)} {part}" for part in parts_of(x)]
     offsets, total = _offsets(node.type)
     out = f.alloca(f"[{max(total, 1)} x i64]", 16)
+    spill(f)
     status = body.let(f"call i32 {name}({', '.join([*given, f'ptr {out}'])})")
     f.check_status(status)
+    reload(f)
+    body.loops += 1
     mine = [r for k, r in enumerate(reps) if k in handed and isinstance(r, Buffer)]
     for k, (type, at) in enumerate(zip(node.type, offsets, strict=True)):
         place = body.let(f"getelementptr inbounds i64, ptr {out}, i64 {at}")

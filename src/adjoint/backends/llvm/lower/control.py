@@ -25,6 +25,7 @@ from adjoint.backends.llvm.lower.memory import (
     lasting,
 )
 from adjoint.backends.llvm.lower.nest import copy_into
+from adjoint.backends.llvm.lower.polling import poll, weight
 from adjoint.backends.llvm.lower.types import in_registers, parts_of
 from adjoint.backends.llvm.lower.values import Buffer, Lazy, Number, Shape, Stack
 from adjoint.backends.llvm.lower.views import Along, affine
@@ -221,6 +222,7 @@ def independent(f: Lowering, node: Value) -> None:
     before = body.here.block
     head, after = body.label(), body.label()
     index, further = body.name(), body.name()
+    outside, f.uncounted = f.uncounted, 0
     guard = body.compare("sgt", count, 0)
     body.branch(guard, head, after)
     body.begin(head)
@@ -239,6 +241,9 @@ def independent(f: Lowering, node: Value) -> None:
     f.leave()
     f.captured.pop()
     end_pass(f, hoist, lines)
+    poll(f, weight(block) + f.uncounted)
+    f.uncounted = outside
+    body.loops += 1
     body.go(f"{head}.latch")
     body.begin(f"{head}.latch")
     body.do(f"{further} = add nuw nsw i64 {index}, 1")

@@ -107,7 +107,8 @@ class Lowering:
         self.tables: dict[int, str] = {}
         self.several = read_in_several(function.block)
         self.words = words_of(function)
-        self.callback: tuple[str, str] | None = None
+        self.fuel: str | None = None
+        self.uncounted = 0
         self.kept: dict[Any, bool] = {}
         self.roots: dict[Any, Any] = {}
         self.changed: dict[Value, set[int]] = {}

@@ -18,6 +18,7 @@ from adjoint.backends.llvm.lower.costs import CHEAP, lazy_cost
 from adjoint.backends.llvm.lower.memory import allocate
 from adjoint.backends.llvm.lower.nest import (
     Axes,
+    count_nest,
     mergeable,
     parallel,
     prepare,
@@ -78,6 +79,7 @@ def fold_all(
     )  # fmt: skip
     settled(f)
     f.through = outer
+    count_nest(f, rep.shape)
     return found
 
 
@@ -177,6 +179,7 @@ def _number(f: Lowering, rep: Any, how: Fold) -> Element:
     found = _folded(f, rep, how, axes.counts, axes.first_written, axes.index)
     settled(f)
     f.through = outer
+    count_nest(f, rep.shape)
     return found
 
 
@@ -355,6 +358,7 @@ def _trailing(f: Lowering, rep: Any, how: Fold, trailing: int, result: Buffer) -
             body.close_loop()
     settled(f)
     f.through = outer
+    count_nest(f, rep.shape)
 
 
 def _few_kept(shape: Shape, axes: Any) -> bool:
@@ -393,6 +397,7 @@ def _in_registers(f: Lowering, rep: Any, how: Fold, axes: Any, result: Buffer) -
         f.store(result, tuple(place), _element(found[width * k : width * (k + 1)]))
     settled(f)
     f.through = outer
+    count_nest(f, rep.shape)
 
 
 def _in_memory(f: Lowering, rep: Any, how: Fold, axes: Any, trailing: int, result: Buffer) -> None:
@@ -423,6 +428,7 @@ def _in_memory(f: Lowering, rep: Any, how: Fold, axes: Any, trailing: int, resul
     _nested(f, plan.counts, body, bool(last_kept))
     settled(f)
     f.through = outer
+    count_nest(f, rep.shape)
 
 
 def _nested(

@@ -34,6 +34,7 @@ from adjoint.backends.llvm.lower.memory import (
 )
 from adjoint.backends.llvm.lower.moving import Growing, Moving, share, turn
 from adjoint.backends.llvm.lower.nest import copy_into
+from adjoint.backends.llvm.lower.polling import STRIP, charge, poll, weight
 from adjoint.backends.llvm.lower.types import cast, in_registers, parts_of
 from adjoint.backends.llvm.lower.values import Buffer, Lazy, Number, Stack
 from adjoint.backends.llvm.writer import Integer
@@ -264,14 +265,19 @@ def for_loop(f: Lowering, node: Value) -> None:
     states = _begin(f, node)
     hoist = enter_loop(f)
     before = body.here.block
-    head, latch, after = body.label(), body.label(), body.label()
+    first, head, latch, after = (body.label() for _ in range(4))
     index, further = body.name(), body.name()
     guard, more_text, extra = _range(f, lo, hi, step, index, further)
     some = guard == "true"
     if some:
-        body.go(head)
+        body.go(first)
     else:
-        body.branch(guard, head, after)
+        body.branch(guard, first, after)
+    body.begin(first)
+    entry: list[str] = []
+    body.here.lines.append(entry)
+    outside, f.uncounted = f.uncounted, 0
+    written = body.loops
     body.begin(head)
     phis: list[str] = []
     body.here.lines.append(phis)
@@ -290,16 +296,34 @@ def for_loop(f: Lowering, node: Value) -> None:
     f.leave()
     f.captured.pop()
     end_pass(f, hoist, lines)
-    body.go(latch)
-    body.begin(latch)
-    phis.append(f"{index} = phi i64 [ {lo}, %{before} ], [ {further}, %{latch} ]")
-    for t, name, start, following in [r for s in states for r in s.registers()]:
-        phis.append(f"{name} = phi {t} [ {start}, %{before} ], [ {following}, %{latch} ]")
-    if extra:
-        phis.append(extra.format(before=before, latch=latch))
-    for line in more_text[:-1]:
-        body.do(line)
-    body.branch(more_text[-1], head, after)
+    carrying = [("i64", index, str(lo), further), *[r for s in states for r in s.registers()]]
+    cost = weight(block) + f.uncounted
+    f.uncounted = outside
+    leaf = body.loops == written
+    body.loops += 1
+    count = _count(lo, hi, step)
+    if not leaf or not isinstance(step, int) or extra:
+        poll(f, cost)
+    elif count is None or count > STRIP:
+        body.go(latch)
+        body.begin(latch)
+        latch = _strips(
+            f, carrying, entry, phis, (before, first, head, latch, after), hi, step, cost
+        )
+        carrying = []
+    else:
+        charge(f, count, cost)
+    if carrying:
+        body.go(latch)
+        body.begin(latch)
+        entry.append(f"br label %{head}")
+        for t, name, start, following in carrying:
+            phis.append(f"{name} = phi {t} [ {start}, %{first} ], [ {following}, %{latch} ]")
+        if extra:
+            phis.append(extra.format(before=first, latch=latch))
+        for line in more_text[:-1]:
+            body.do(line)
+        body.branch(more_text[-1], head, after)
     body.begin(after)
     ends: list[str] = []
     body.here.lines.append(ends)
@@ -327,6 +351,61 @@ def _define_result(f: Lowering, key: Any, rep: Any) -> None:
     elif isinstance(rep, Stack):
         rep = Stack(rep.header, rep.word, rep.tokens | f.tokens(key), rep.fresh)
     f.define(key, rep)
+
+
+def _count(lo: Integer, hi: Integer, step: Integer) -> int | None:
+    """Return the number of passes, if it is known."""
+    if isinstance(lo, int) and isinstance(hi, int) and isinstance(step, int) and step:
+        return len(range(lo, hi, step))
+    return None
+
+
+def _strips(
+    f: Lowering,
+    carrying: list[tuple[str, str, str, str]],
+    entry: list[str],
+    phis: list[str],
+    labels: tuple[str, str, str, str, str],
+    hi: Integer,
+    step: int,
+    cost: int,
+) -> str:
+    """End a loop whose passes are gone through in strips; return the block that ends it.
+
+    The registers of a strip begin with those of the one before. ``phis`` and ``entry`` are the
+    texts at the heads of the loop within a strip, and of the one over strips.
+    """
+    body = f.body
+    before, first, head, latch, after = labels
+    check, onward = body.label(), body.label()
+    _, index, _, further = carrying[0]
+    begins = [body.name() for _ in carrying]
+    for (t, name, _, following), begin in zip(carrying, begins, strict=True):
+        phis.append(f"{name} = phi {t} [ {begin}, %{first} ], [ {following}, %{latch} ]")
+    how = "slt" if step > 0 else "sgt"
+    far, near, end, more, rest = (body.name() for _ in range(5))
+    body.do(f"{further} = add nsw i64 {index}, {step}")
+    body.do(f"{more} = icmp {how} i64 {further}, {end}")
+    body.branch(more, head, check)
+    body.begin(check)
+    passed = (further, begins[0]) if step > 0 else (begins[0], further)
+    charge(f, body.let(f"sub i64 {passed[0]}, {passed[1]}"), cost)
+    body.do(f"{rest} = icmp {how} i64 {further}, {hi}")
+    body.branch(rest, onward, after)
+    body.begin(onward)
+    poll(f, 0)
+    last = body.here.block
+    body.go(first)
+    for (t, _, start, following), begin in zip(carrying, begins, strict=True):
+        entry.append(f"{begin} = phi {t} [ {start}, %{before} ], [ {following}, %{last} ]")
+    # Where the sum is out of range the strip is one pass.
+    entry += [
+        f"{far} = add i64 {begins[0]}, {step * STRIP}",
+        f"{near} = icmp {how} i64 {far}, {hi}",
+        f"{end} = select i1 {near}, i64 {far}, i64 {hi}",
+        f"br label %{head}",
+    ]
+    return check
 
 
 def _range(
@@ -370,6 +449,7 @@ def while_loop(f: Lowering, node: Value) -> None:
     hoist = enter_loop(f)
     before = body.here.block
     head, first, latch, after = (body.label() for _ in range(4))
+    outside, f.uncounted = f.uncounted, 0
     body.go(head)
     body.begin(head)
     phis: list[str] = []
@@ -399,6 +479,9 @@ def while_loop(f: Lowering, node: Value) -> None:
     f.captured.pop()
     hoist.cells = cells + hoist.cells
     end_pass(f, hoist, lines)
+    poll(f, weight(condition) + weight(block) + f.uncounted)
+    f.uncounted = outside
+    body.loops += 1
     body.go(latch)
     body.begin(latch)
     for t, name, start, following in [r for s in states for r in s.registers()]:

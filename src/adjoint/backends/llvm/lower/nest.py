@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from adjoint.backends.llvm.lower.core import SHORT, Lowering
+from adjoint.backends.llvm.lower.polling import charge
 from adjoint.backends.llvm.lower.types import Element, cast
 from adjoint.backends.llvm.lower.values import (
     MERGED,
@@ -28,6 +29,7 @@ __all__ = [
     "aligned",
     "copy_all",
     "copy_into",
+    "count_nest",
     "each",
     "mergeable",
     "prepare",
@@ -163,6 +165,12 @@ def each(f: Lowering, axes: Axes, body: Callable[[Index], None], independent: bo
     f.memo.clear()
 
 
+def count_nest(f: Lowering, counts: Sequence[Integer]) -> None:
+    """Count the elements of a nest within a loop (`polling`)."""
+    if len(f.body.levels) == 1 and len(f.hoists) > 1:
+        charge(f, f.body.product(counts))
+
+
 def parallel(f: Lowering, count: Integer, stores: bool = False) -> tuple[str, str]:
     """Return what the end of a loop, and what each access in it is marked with.
 
@@ -296,6 +304,7 @@ def write_into(
     for index, x in stores:
         f.store(target, index, x)
     f.body.end_nest(lines)
+    count_nest(f, axes.counts)
     settled(f)
     f.through = outer
 

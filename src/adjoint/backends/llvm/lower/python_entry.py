@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from adjoint.backends.llvm.lower.runtime import WORD, needs
+from adjoint.backends.llvm.lower.signals import RAISED
 from adjoint.backends.llvm.lower.types import in_memory, in_registers, part_size
 from adjoint.backends.llvm.writer import Module
 from adjoint.ir.dims import Dim
@@ -47,6 +48,9 @@ _PYTHON = {
     "PyTuple_New": "ptr (i64)",
     "PyTuple_SetItem": "i32 (ptr, i64, ptr)",
     "PyErr_SetObject": "void (ptr, ptr)",
+    "PyErr_CheckSignals": "i32 ()",
+    "PyThread_get_thread_ident": "i64 ()",
+    "PyObject_CallFunction": "ptr (ptr, ptr, ...)",
     "PyEval_SaveThread": "ptr ()",
     "PyEval_RestoreThread": "void (ptr)",
     "Py_IncRef": "void (ptr)",
@@ -407,6 +411,13 @@ def enter(
     fine, bad = e.label(), e.label()
     e.do(f"br i1 {e.compare('eq', 'i32', status, 0)}, label %{fine}, label %{bad}, !prof !0")
     e.do(f"{bad}:")
+    raised, failed = e.label(), e.label()
+    set_already = e.compare("eq", "i64", e.let("load i64, ptr %ctx"), RAISED)
+    e.do(f"br i1 {set_already}, label %{raised}, label %{failed}")
+    e.do(f"{raised}:")
+    e.do("call void @context.give(ptr %ctx)")
+    e.do("br label %drop")
+    e.do(f"{failed}:")
     address = e.let("ptrtoint ptr %ctx to i64")
     number = e.call("PyLong_FromLongLong", f"i64 {address}")
     e.run("PyErr_SetObject", f"ptr {e.object('python.failed')}", f"ptr {number}")

@@ -8,7 +8,7 @@ two. All of it is free again when the call ends, however it ends.
 
 from __future__ import annotations
 
-from adjoint.backends.llvm.lower import results
+from adjoint.backends.llvm.lower import results, signals
 from adjoint.backends.llvm.writer import Module
 
 __all__ = ["CONTEXT_WORDS", "EXPORTS", "WORD", "define", "give_back", "needs", "take", "text"]
@@ -16,10 +16,11 @@ __all__ = ["CONTEXT_WORDS", "EXPORTS", "WORD", "define", "give_back", "needs", "
 WORD = {
     "site": 0, "first": 1, "second": 2, "top": 3, "end": 4, "chunks": 5, "total": 6, "returned": 7,
     "limit": 8, "code": 9, "callback": 10, "constants": 11, "deepest": 12, "next": 13, "state": 14,
+    "fuel": 15, "grant": 16, "looked": 17, "asked": 18,
 }  # fmt: skip
 """Where the words of the context are."""
 
-_LISTS = 16
+_LISTS = 24
 _CLASSES = 192
 CONTEXT_WORDS = _LISTS + _CLASSES
 
@@ -328,6 +329,12 @@ some:
   %lowest = sub i64 %here, %stack
   %deepestp = {_word("deepest")}
   store i64 %lowest, ptr %deepestp
+  %grantp = {_word("grant")}
+  %grant = load i64, ptr %grantp
+  %fuelp = {_word("fuel")}
+  store i64 %grant, ptr %fuelp
+  %lookedp = {_word("looked")}
+  store i64 0, ptr %lookedp
   br label %end
 end:
   ret ptr %ctx
@@ -342,6 +349,8 @@ define void @context.give(ptr %ctx) #0 {{
 """
 
 _NOTHING = "nounwind"
+# What Python's handlers of signals do to arrays is not seen by code that runs meanwhile.
+_QUIET = "nounwind memory(argmem: readwrite, inaccessiblemem: readwrite)"
 EXPORTS = {
     "memory.take": f"declare noalias ptr @memory.take(ptr nocapture, i64) {_NOTHING}",
     "memory.give": f"declare void @memory.give(ptr nocapture, ptr, i64) {_NOTHING}",
@@ -350,6 +359,9 @@ EXPORTS = {
     "context.take": f"declare ptr @context.take(ptr, i64) {_NOTHING}",
     "context.give": f"declare void @context.give(ptr) {_NOTHING}",
     **results.EXPORTS,
+    "run.poll": f"declare i32 @run.poll(ptr nocapture) {_QUIET} cold",
+    "run.python": f"declare i32 @run.python(ptr, i64, ptr) {_NOTHING}",
+    "run.set_main": f"declare void @run.set_main(i64) {_NOTHING}",
     "stack.reserve": f"declare void @stack.reserve(ptr nocapture, ptr nocapture, i64) {_NOTHING} cold",
     "stack.zeros": f"declare noalias ptr @stack.zeros(ptr nocapture, i64) {_NOTHING} cold",
     "stack.place": f"declare ptr @stack.place(ptr nocapture, ptr nocapture, i64, i64) {_NOTHING}",
@@ -362,7 +374,8 @@ def text(attributes: str) -> str:
     module = Module(attributes)
     for name, declaration in _DECLARED.items():
         module.declare(name, declaration)
-    for part in (_CLASS, _TAKE, _REPORT, _CONTEXT, _STACK, results.text()):
+    further = results.text(), signals.text(_word)
+    for part in (_CLASS, _TAKE, _REPORT, _CONTEXT, _STACK, *further):
         module.define(part)
     return module.text()
 
