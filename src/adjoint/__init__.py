@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from adjoint.api.external import external
     from adjoint.api.report import report
     from adjoint.api.sparse import sparse_hessian, sparse_jacobian, sparsity
+    from adjoint.backends.llvm.threads import get_threads, set_threads
     from adjoint.explain import trace
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "derivative",
     "export",
     "external",
+    "get_threads",
     "grad",
     "hessian",
     "hvp",
@@ -57,6 +59,7 @@ __all__ = [
     "register_pytree_node",
     "report",
     "returning",
+    "set_threads",
     "sparse_hessian",
     "sparse_jacobian",
     "sparsity",
@@ -73,8 +76,11 @@ __all__ = [
 _LATER = {
     "export": "adjoint.api.export",
     "external": "adjoint.api.external",
+    "get_threads": "adjoint.backends.llvm.threads",
     "jit": "adjoint.api.compile",
     "report": "adjoint.api.report",
+    "report": "adjoint.api.compile",
+    "set_threads": "adjoint.backends.llvm.threads",
     "sparse_hessian": "adjoint.api.sparse",
     "sparse_jacobian": "adjoint.api.sparse",
     "sparsity": "adjoint.api.sparse",

@@ -21,6 +21,7 @@ from adjoint.backends.llvm.frames import run_call
 from adjoint.backends.llvm.lower import python_entry, results, runtime
 from adjoint.backends.llvm.lower.runtime import CONTEXT_WORDS, WORD
 from adjoint.backends.llvm.lower.signals import GRANT
+from adjoint.backends.llvm.threads import Pool
 
 if TYPE_CHECKING:
     from adjoint.backends.llvm.lower.program import Program
@@ -45,6 +46,7 @@ class Context:
 
 _contexts: dict[int, Context] = {}
 _programs: dict[int, Program] = {}
+_pools: list[Pool] = []
 
 
 class _Handler(ctypes.Structure):
@@ -81,6 +83,7 @@ def prepare() -> engine.Code:
     for name in results.HANDLER:
         setattr(_handler, name, code.address(f"result.{name}"))
     _set_main(code, threading.main_thread().ident or 0)
+    _pools.append(Pool(code, _worker_context))
     return code
 
 
@@ -145,6 +148,12 @@ def _called_back(address: int, number: int, frame: int) -> None:
 def callback() -> int:
     """Return the address of the object that code calls to have Python run an operation."""
     return id(_called_back)
+
+
+def _worker_context() -> int:
+    context = Context()
+    _contexts[context.address] = context
+    return context.address
 
 
 def _set_main(code: engine.Code, thread: int) -> None:

@@ -104,13 +104,14 @@ class Level:
         Integers that are computed already, innermost scope last.
     """
 
-    __slots__ = ("block", "carried", "count", "index", "lines", "note", "scopes", "start")
+    __slots__ = ("block", "carried", "count", "first", "index", "lines", "note", "scopes", "start")
 
     def __init__(self, block: str) -> None:
         self.lines: list[Any] = []
         self.block = self.start = block
         self.scopes: list[dict[Any, str]] = [{}]
         self.count: Integer = 0
+        self.first: Integer = 0
         self.index = ""
         self.carried: list[list[str]] = []
         self.note = ""
@@ -302,10 +303,10 @@ class Body:
             here.lines = outer
             here.scopes.pop()
 
-    def open_loop(self, count: Integer, note: str = "") -> str:
-        """Open a loop; return its index, which runs from 0 to ``count``. ``note`` is metadata."""
+    def open_loop(self, count: Integer, note: str = "", first: Integer = 0) -> str:
+        """Open a loop; return its index, from ``first`` to ``count``. ``note`` is metadata."""
         level = Level(self.label())
-        level.count, level.note = count, note
+        level.count, level.note, level.first = count, note, first
         self.levels.append(level)
         level.index = self.name()
         self.depth[level.index] = len(self.levels) - 1
@@ -336,12 +337,13 @@ class Body:
         guarded = not (isinstance(level.count, int) and level.count > 0)
         if guarded:
             some = self.name()
-            lines.append(f"{some} = icmp sgt i64 {level.count}, 0")
+            lines.append(f"{some} = icmp sgt i64 {level.count}, {level.first}")
             lines.append(f"br i1 {some}, label %{start}, label %{after}")
         else:
             lines.append(f"br label %{start}")
         lines.append(f"{start}:")
-        lines.append(f"{level.index} = phi i64 [ 0, %{before} ], [ {further}, %{latch} ]")
+        first = level.first
+        lines.append(f"{level.index} = phi i64 [ {first}, %{before} ], [ {further}, %{latch} ]")
         for type, name, first, value in level.carried:
             lines.append(f"{name} = phi {type} [ {first}, %{before} ], [ {value}, %{latch} ]")
         lines.append(level.lines)

@@ -26,6 +26,7 @@ from adjoint.backends.llvm.lower.memory import (
 )
 from adjoint.backends.llvm.lower.nest import copy_into
 from adjoint.backends.llvm.lower.polling import poll, weight
+from adjoint.backends.llvm.lower.regions import Passes, may_share, one_by_one
 from adjoint.backends.llvm.lower.types import in_registers, parts_of
 from adjoint.backends.llvm.lower.values import Buffer, Lazy, Number, Shape, Stack
 from adjoint.backends.llvm.lower.views import Along, affine
@@ -218,15 +219,18 @@ def independent(f: Lowering, node: Value) -> None:
     count = f.integer(node.inputs[0])
     some = body.most(count, 0)
     results = [_Gathered(f, k, t, some) for k, t in enumerate(node.type)]
+    passes = Passes(f) if may_share(f, count) else None
+    first, end = ("%begin", "%end") if passes else (0, count)
     hoist = enter_loop(f)
     before = body.here.block
     head, after = body.label(), body.label()
     index, further = body.name(), body.name()
     outside, f.uncounted = f.uncounted, 0
-    guard = body.compare("sgt", count, 0)
+    written = body.loops
+    guard = body.compare("sgt", end, first)
     body.branch(guard, head, after)
     body.begin(head)
-    body.do(f"{index} = phi i64 [ 0, %{before} ], [ {further}, %{head}.latch ]")
+    body.do(f"{index} = phi i64 [ {first}, %{before} ], [ {further}, %{head}.latch ]")
     lines = begin_pass(f)
     f.captured.append(f.lifetimes.captured[block])
     f.enter(block)
@@ -241,16 +245,22 @@ def independent(f: Lowering, node: Value) -> None:
     f.leave()
     f.captured.pop()
     end_pass(f, hoist, lines)
-    poll(f, weight(block) + f.uncounted)
+    work = weight(block) + f.uncounted
     f.uncounted = outside
+    plain = body.loops == written
     body.loops += 1
+    if not plain or passes is None:
+        poll(f, work)
     body.go(f"{head}.latch")
     body.begin(f"{head}.latch")
     body.do(f"{further} = add nuw nsw i64 {index}, 1")
-    more = body.let(f"icmp slt i64 {further}, {count}")
-    body.branch(more, head, after)
+    more = body.let(f"icmp slt i64 {further}, {end}")
+    body.branch(more, head, after, "" if plain else one_by_one(f))
     body.begin(after)
     leave_loop(f, hoist)
+    if passes is not None:
+        sized = all([gathered.target is not None for gathered in results])
+        passes.close(some, work if plain else None, sized)
     for k, gathered in enumerate(results):
         f.define((node, k), gathered.array())
 

@@ -109,6 +109,9 @@ class Lowering:
         self.words = words_of(function)
         self.fuel: str | None = None
         self.uncounted = 0
+        self.regions: list[str] = []
+        self.within = 0
+        self.barrier = 0
         self.kept: dict[Any, bool] = {}
         self.roots: dict[Any, Any] = {}
         self.changed: dict[Value, set[int]] = {}

@@ -26,6 +26,14 @@ from adjoint.backends.llvm.lower.nest import (
     write_into,
     write_out,
 )
+from adjoint.backends.llvm.lower.regions import (
+    check_regions,
+    close_first,
+    element_cost,
+    grouped,
+    shared,
+    splits,
+)
 from adjoint.backends.llvm.lower.types import Element, in_registers, literal, parts_of
 from adjoint.backends.llvm.lower.values import Buffer, Index, Lazy, Number, Shape
 from adjoint.backends.llvm.lower.views import uniform
@@ -198,8 +206,10 @@ def _folded(
         return list(parts_of(how.combine(_element(xs), f.element(rep, index(at)))))
 
     loops = [n for n in counts[:first_written] if n != 1]
-    if how.sums and len(loops) >= 1 and not _few(counts):
-        return _in_blocks(f, how, counts, first_written, step)
+    cost = element_cost(rep)
+    several = len(loops) >= 1 and splits(f, counts, cost)
+    if several or (how.sums and len(loops) >= 1 and not _few(counts)):
+        return _in_blocks(f, how, counts, first_written, step, cost if several else None)
     return _element(_loops(f, counts, first_written, types, starts, step))
 
 
@@ -208,9 +218,17 @@ def _few(counts: Sequence[Integer]) -> bool:
 
 
 def _in_blocks(
-    f: Lowering, how: Fold, counts: Sequence[Integer], first_written: int, step: Any
+    f: Lowering,
+    how: Fold,
+    counts: Sequence[Integer],
+    first_written: int,
+    step: Any,
+    cost: int | None,
 ) -> Element:
-    """Add block by block, with what the sum of two blocks loses kept apart (Neumaier 1974)."""
+    """Add block by block, with what the sum of two blocks loses kept apart (Neumaier 1974).
+
+    ``cost``: of an element, if several threads may do it.
+    """
     body = f.body
     types, starts = _registers(how)
     width = len(types)
@@ -224,7 +242,7 @@ def _in_blocks(
     )
     rest = counts[at + 1 :]
 
-    def block(place: list[Integer], state: list[str]) -> list[str]:
+    def whole(place: list[Integer]) -> list[str]:
         *before, b = place
         first = body.mul(b, BLOCK)
         size = body.least(body.sub(count, first), BLOCK)
@@ -236,15 +254,59 @@ def _in_blocks(
         written = max(first_written - at, 1)
         sums = _loops(f, [size, *rest], written, types, starts, inside)
         f.memo.clear()
+        return sums
+
+    def merged(state: list[str], sums: list[str]) -> list[str]:
+        if not how.sums:
+            return list(parts_of(how.combine(_element(state), _element(sums))))
         new: list[str] = []
         for t, s, c, x in zip(types, state[:width], state[width:], sums):
             new += _two_sum(f, t, s, c, x)
         return new[0::2] + new[1::2]
 
-    state = _loops(f, [*outer, blocks], len(outer) + 1, [*types, *types], [*starts, *starts], block)
-    return _element(
-        [_compensated(f, t, s, c) for t, s, c in zip(types, state[:width], state[width:])]
-    )
+    def block(place: list[Integer], state: list[str]) -> list[str]:
+        return merged(state, whole(place))
+
+    def two(place: list[Integer], state: list[str]) -> list[str]:
+        """Add what was found of a part of the array to what was found of those before."""
+        parts = [p for k in range(twice) for p in parts_of(f.load(table, (*place, k), pinned=True))]
+        new = merged(state, parts[:width])
+        for k, (t, c) in enumerate(zip(types, parts[width:]), width):
+            new[k] = body.op(f"fadd {t} {new[k]}, {c}", new[k], c)
+        return new
+
+    loops = [*outer, blocks]
+    twice = 2 if how.sums else 1
+    cut = shared(loops) if cost is not None else -1
+    if cut < 0:
+        state = _loops(f, loops, len(loops), types * twice, starts * twice, block)
+    else:
+        assert cost is not None
+        inner = loops[cut + 1 :]
+        last = all(n == 1 for n in inner)
+        work = body.mul(
+            body.mul(body.product(rest), BLOCK) if last else body.product(counts[cut + 1 :]), cost
+        )
+        size, groups = grouped(f, loops[cut], work)
+        table = allocate(f, (groups, twice), how.dtype)
+        g = body.open_loop("%end", "", "%begin")
+        first = body.mul(g, size)
+        one = _loops(
+            f, [body.least(body.sub(loops[cut], first), size), *inner], 1 + len(inner),
+            types * twice, starts * twice,
+            lambda at, xs: block([*[0] * cut, body.add(first, at[0]), *at[1:]], xs),
+        )  # fmt: skip
+        for k in range(twice):
+            f.store(table, (g, k), _element(one[width * k : width * (k + 1)]))
+        f.memo.clear()
+        close_first(f, groups, body.mul(size, work))
+        check_regions(f)
+        state = _loops(f, [groups], 1, types * twice, starts * twice, two)
+    if not how.sums:
+        return _element(state)
+    return _element([
+        _compensated(f, t, s, c) for t, s, c in zip(types, state[:width], state[width:])
+    ])
 
 
 def _two_sum(f: Lowering, t: str, s: str, c: str, x: str) -> list[str]:
@@ -346,16 +408,25 @@ def _trailing(f: Lowering, rep: Any, how: Fold, trailing: int, result: Buffer) -
     first = max(axes.first_written, split)
     body = f.body
     loops = axes.counts[:split]
-    positions: list[Integer] = [0 if n == 1 else body.open_loop(n) for n in loops]
+    cost = element_cost(rep)
+    cut = shared(loops) if splits(f, axes.counts, cost) else -1
+    positions: list[Integer] = [
+        0 if n == 1 else body.open_loop("%end", "", "%begin") if k == cut else body.open_loop(n)
+        for k, n in enumerate(loops)
+    ]
     x = _folded(
         f, rep, how, axes.counts[split:], first - split,
         lambda at: axes.index([*positions, *at]),
     )  # fmt: skip
     index = _result_index(axes.groups, range(trailing, ndim), positions)
     f.store(result, index, x)
-    for n in loops:
+    for n in loops[cut + 1 :]:
         if n != 1:
             body.close_loop()
+    if cut >= 0:
+        f.memo.clear()
+        close_first(f, loops[cut], body.mul(body.product(axes.counts[cut + 1 :]), cost))
+        check_regions(f)
     settled(f)
     f.through = outer
     count_nest(f, rep.shape)

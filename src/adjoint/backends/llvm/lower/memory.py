@@ -107,6 +107,8 @@ def _place(
     f: Lowering, dimensions: tuple[Any, ...], dtype: np.dtype, wanted: Any
 ) -> Place | None:
     for at, hoist in enumerate(f.hoists):
+        if at < f.barrier:
+            continue
         bounds = [_bound(f, n, at) for n in dimensions]
         if None in bounds:
             continue

@@ -13,6 +13,13 @@ from typing import Any
 
 from adjoint.backends.llvm.lower.core import SHORT, Lowering
 from adjoint.backends.llvm.lower.polling import charge
+from adjoint.backends.llvm.lower.regions import (
+    check_regions,
+    close_first,
+    element_cost,
+    shared,
+    splits,
+)
 from adjoint.backends.llvm.lower.types import Element, cast
 from adjoint.backends.llvm.lower.values import (
     MERGED,
@@ -147,21 +154,41 @@ class Axes:
         return tuple(index)
 
 
-def each(f: Lowering, axes: Axes, body: Callable[[Index], None], independent: bool = True) -> None:
-    """Write a nest whose innermost part is written by ``body``, from the index."""
+def each(
+    f: Lowering,
+    axes: Axes,
+    body: Callable[[Index], None],
+    independent: bool = True,
+    cost: int | None = None,
+) -> None:
+    """Write a nest whose innermost part is written by ``body``, from the index.
+
+    ``cost``: of an element, if several threads may run the nest (`regions`).
+    """
     loops = axes.counts[: axes.first_written]
+    cut = shared(loops) if cost is not None and splits(f, axes.counts, cost) else -1
     former = f.group
     last = max([k for k, n in enumerate(loops) if n != 1], default=-1)
     note, group = parallel(f, loops[last], True) if independent and last >= 0 else ("", former)
     positions: list[Integer] = [
-        0 if n == 1 else f.body.open_loop(n, note if k == last else "") for k, n in enumerate(loops)
+        0
+        if n == 1
+        else f.body.open_loop("%end", note if k == last else "", "%begin")
+        if k == cut
+        else f.body.open_loop(n, note if k == last else "")
+        for k, n in enumerate(loops)
     ]
     f.group = group
     write_out(axes.counts[axes.first_written :], positions, lambda at: body(axes.index(at)))
     f.group = former
-    for n in loops:
+    for n in loops[cut + 1 :]:
         if n != 1:
             f.body.close_loop()
+    if cut >= 0:
+        assert cost is not None
+        inner = f.body.product(axes.counts[cut + 1 :])
+        f.memo.clear()
+        close_first(f, loops[cut], f.body.mul(inner, cost))
     f.memo.clear()
 
 
@@ -300,10 +327,11 @@ def write_into(
         else:
             stores.append((index, x))  # nothing that is read lies in the way then
 
-    each(f, axes, body)
+    each(f, axes, body, cost=element_cost(rep))
     for index, x in stores:
         f.store(target, index, x)
     f.body.end_nest(lines)
+    check_regions(f)
     count_nest(f, axes.counts)
     settled(f)
     f.through = outer

@@ -13,7 +13,7 @@ from typing import Any
 
 from adjoint.backends.llvm.writer import Module, Nest, flatten
 
-__all__ = ["LARGE", "assembled"]
+__all__ = ["LARGE", "REGISTER", "assembled", "type_of"]
 
 LARGE = 1000
 """Lines up to which a function is left whole."""
@@ -21,7 +21,7 @@ LARGE = 1000
 SHORT = 6
 """Lines of a nest up to which it stays where it is."""
 
-_REGISTER = re.compile(r"%(?:v\d+|p[\w.]+|r\d+|ctx|out)\b")
+REGISTER = re.compile(r"%(?:v\d+|p[\w.]+|r\d+|ctx|out)\b")
 _LABEL = re.compile(r"%b\d+\b|%start\b|%body\b")
 _METADATA = re.compile(r", !llvm\.[\w.]+ !\d+")
 _TYPE = re.compile(r"\b(ptr|double|float|i\d+)\b")
@@ -39,7 +39,7 @@ def assembled(module: Module, lines: list[Any]) -> list[str]:
 class _Outliner:
     def __init__(self, module: Module, whole: list[str]) -> None:
         self.module = module
-        self.uses = Counter(_REGISTER.findall("\n".join(whole)))
+        self.uses = Counter(REGISTER.findall("\n".join(whole)))
         self.known: dict[str, str] = {}
         self.renamed: dict[str, str] = {}
         self.block = "body"
@@ -70,7 +70,7 @@ class _Outliner:
         own: list[str] = []
         flatten(nest, own)
         text = "\n".join(own)
-        mentioned = Counter(_REGISTER.findall(text))
+        mentioned = Counter(REGISTER.findall(text))
         defined = {line.split(" ", 1)[0] for line in own if " = " in line}
         kept = any(self.uses[r] != mentioned[r] for r in defined)
         if len(own) < SHORT or kept:
@@ -79,8 +79,8 @@ class _Outliner:
                 if line.endswith(":"):
                     self.block = line[:-1]
             return
-        free = [r for r in dict.fromkeys(_REGISTER.findall(text)) if r not in defined]
-        types = [_type_of(r, own) for r in free]
+        free = [r for r in dict.fromkeys(REGISTER.findall(text)) if r not in defined]
+        types = [type_of(r, own) for r in free]
         names = {r: f"%a{k}" for k, r in enumerate(free)}
         for k, r in enumerate(dict.fromkeys(r for r in mentioned if r in defined)):
             names[r] = f"%d{k}"
@@ -88,7 +88,7 @@ class _Outliner:
         for k, label in enumerate(labels):
             names[f"%{label}"] = f"%l{k}"
         before = self.renamed.get(f"%{self.block}", f"%{self.block}")
-        canonical = _REGISTER.sub(lambda m: names[m[0]], text)
+        canonical = REGISTER.sub(lambda m: names[m[0]], text)
         canonical = _LABEL.sub(lambda m: names.get(m[0], "%start"), canonical)
         for label in labels:
             canonical = canonical.replace(f"\n{label}:", f"\n{names['%' + label][1:]}:")
@@ -108,7 +108,7 @@ class _Outliner:
             self.block = before[1:]
 
 
-def _type_of(register: str, lines: list[str]) -> str:
+def type_of(register: str, lines: list[str]) -> str:
     """Return the type of a register, from an instruction that uses it."""
     ends = re.compile(rf"(\S+) {re.escape(register)}(?![\w.])")
     for line in lines:

@@ -50,6 +50,8 @@ _PYTHON = {
     "PyErr_SetObject": "void (ptr, ptr)",
     "PyErr_CheckSignals": "i32 ()",
     "PyThread_get_thread_ident": "i64 ()",
+    "PyThread_acquire_lock": "i32 (ptr, i32)",
+    "PyThread_release_lock": "void (ptr)",
     "PyObject_CallFunction": "ptr (ptr, ptr, ...)",
     "PyEval_SaveThread": "ptr ()",
     "PyEval_RestoreThread": "void (ptr)",

@@ -8,7 +8,7 @@ two. All of it is free again when the call ends, however it ends.
 
 from __future__ import annotations
 
-from adjoint.backends.llvm.lower import results, signals
+from adjoint.backends.llvm.lower import pool, results, signals
 from adjoint.backends.llvm.writer import Module
 
 __all__ = ["CONTEXT_WORDS", "EXPORTS", "WORD", "define", "give_back", "needs", "take", "text"]
@@ -17,6 +17,7 @@ WORD = {
     "site": 0, "first": 1, "second": 2, "top": 3, "end": 4, "chunks": 5, "total": 6, "returned": 7,
     "limit": 8, "code": 9, "callback": 10, "constants": 11, "deepest": 12, "next": 13, "state": 14,
     "fuel": 15, "grant": 16, "looked": 17, "asked": 18,
+    "job": 19, "chunk": 20,
 }  # fmt: skip
 """Where the words of the context are."""
 
@@ -335,6 +336,8 @@ some:
   store i64 %grant, ptr %fuelp
   %lookedp = {_word("looked")}
   store i64 0, ptr %lookedp
+  %askedp = {_word("asked")}
+  store i64 0, ptr %askedp
   br label %end
 end:
   ret ptr %ctx
@@ -361,6 +364,13 @@ EXPORTS = {
     **results.EXPORTS,
     "run.poll": f"declare i32 @run.poll(ptr nocapture) {_QUIET} cold",
     "run.python": f"declare i32 @run.python(ptr, i64, ptr) {_NOTHING}",
+    "parallel.run": f"declare i32 @parallel.run(ptr, ptr, ptr, i64, i64) {_NOTHING}",
+    "parallel.passes": f"declare i32 @parallel.passes(ptr, ptr, ptr, i64, i64) {_NOTHING}",
+    "parallel.serial": f"declare i32 @parallel.serial(ptr, ptr, ptr, i64, i64) {_NOTHING}",
+    "pool.work": f"declare void @pool.work(i64) {_NOTHING}",
+    "pool.add": f"declare i64 @pool.add(ptr, ptr) {_NOTHING}",
+    "pool.reset": f"declare void @pool.reset(ptr, ptr) {_NOTHING}",
+    "pool.set_limit": f"declare void @pool.set_limit(i64) {_NOTHING}",
     "run.set_main": f"declare void @run.set_main(i64) {_NOTHING}",
     "stack.reserve": f"declare void @stack.reserve(ptr nocapture, ptr nocapture, i64) {_NOTHING} cold",
     "stack.zeros": f"declare noalias ptr @stack.zeros(ptr nocapture, i64) {_NOTHING} cold",
@@ -374,7 +384,7 @@ def text(attributes: str) -> str:
     module = Module(attributes)
     for name, declaration in _DECLARED.items():
         module.declare(name, declaration)
-    further = results.text(), signals.text(_word)
+    further = results.text(), signals.text(_word), pool.text(_word, WORD)
     for part in (_CLASS, _TAKE, _REPORT, _CONTEXT, _STACK, *further):
         module.define(part)
     return module.text()

@@ -10,10 +10,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-__all__ = ["GRANT", "RAISED", "text"]
+__all__ = ["FAILED", "GRANT", "RAISED", "text"]
 
 GRANT = 1 << 14
 """What a context begins with; the clock tells what it has to be."""
+
+FAILED = 6
+"""Where a job has the first of the chunks that failed (`pool`)."""
 
 RAISED = -2
 """The site of an error that Python has raised, and that is set in the thread."""
@@ -55,6 +58,23 @@ define void @run.set_main(i64 %thread) #0 {{
   ret void
 }}
 define i32 @run.poll(ptr %ctx) #1 {{
+  %statep = {state}
+  %state = load ptr, ptr %statep
+  %worker = icmp eq ptr %state, null
+  br i1 %worker, label %within, label %python
+within:
+  %jobp = {job}
+  %job = load ptr, ptr %jobp
+  %boundp = getelementptr inbounds i64, ptr %job, i64 {failed}
+  %bound = load atomic i64, ptr %boundp seq_cst, align 8
+  %chunkp = {chunk}
+  %chunk = load i64, ptr %chunkp
+  %myfuelp = {fuel}
+  store i64 {least_grant}, ptr %myfuelp
+  %over = icmp slt i64 %bound, %chunk
+  %stop = zext i1 %over to i32
+  ret i32 %stop
+python:
   %now = call i64 @run.clock()
   %lookedp = {looked}
   %looked = load i64, ptr %lookedp
@@ -62,13 +82,11 @@ define i32 @run.poll(ptr %ctx) #1 {{
   %fuelp = {fuel}
   %grantp = {grant}
   %grant = load i64, ptr %grantp
-  %askedp = {asked}
   %first = icmp eq i64 %looked, 0
   br i1 %first, label %begin, label %adapt
 begin:
-  store i64 %now, ptr %askedp
   store i64 %grant, ptr %fuelp
-  ret i32 0
+  br label %ask
 adapt:
   %elapsed = sub i64 %now, %looked
   %short = icmp slt i64 %elapsed, {short_time}
@@ -81,7 +99,25 @@ adapt:
   %new = call i64 @llvm.smin.i64(i64 %some, i64 {most})
   store i64 %new, ptr %grantp
   store i64 %new, ptr %fuelp
+  br label %ask
+ask:
+  %status = call i32 @run.ask_at(ptr %ctx, i64 %now)
+  ret i32 %status
+}}
+define i32 @run.ask(ptr %ctx) #1 {{
+  %now = call i64 @run.clock()
+  %status = call i32 @run.ask_at(ptr %ctx, i64 %now)
+  ret i32 %status
+}}
+define internal i32 @run.ask_at(ptr %ctx, i64 %now) #1 {{
+  %askedp = {asked}
   %asked = load i64, ptr %askedp
+  %none_yet = icmp eq i64 %asked, 0
+  br i1 %none_yet, label %begin, label %known
+begin:
+  store i64 %now, ptr %askedp
+  ret i32 0
+known:
   %since = sub i64 %now, %asked
   %due = icmp sgt i64 %since, {wait}
   br i1 %due, label %ask, label %fine
@@ -149,11 +185,11 @@ def text(word: Callable[[str], str]) -> str:
         clock = _WINDOWS_CLOCK
     else:
         clock = _CLOCK.format(monotonic=6 if sys.platform == "darwin" else 1)
-    names = ("looked", "fuel", "grant", "asked", "state", "callback")
+    names = ("looked", "fuel", "grant", "asked", "state", "callback", "job", "chunk")
     places = {name: word(name) for name in names}
     numbers = {
         "short_time": _SHORT, "long_time": _LONG, "least": _LEAST, "most": _MOST, "wait": _WAIT,
-        "raised": RAISED,
+        "raised": RAISED, "least_grant": GRANT, "failed": FAILED,
     }  # fmt: skip
     return "".join(
         [
