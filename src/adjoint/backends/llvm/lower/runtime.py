@@ -386,7 +386,11 @@ def text(attributes: str) -> str:
         module.declare(name, declaration)
     further = results.text(), signals.text(_word), pool.text(_word, WORD)
     for part in (_CLASS, _TAKE, _REPORT, _CONTEXT, _STACK, *further):
-        module.define(part)
+        lines = part.split("\n")
+        module.define("\n".join([line for line in lines if not line.startswith("declare ")]))
+        for line in lines:
+            if line.startswith("declare "):
+                module.declare(line[line.index("@") : line.index("(")], line)
     return module.text()
 
 
