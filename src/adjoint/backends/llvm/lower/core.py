@@ -109,6 +109,7 @@ class Lowering:
         self.words = words_of(function)
         self.fuel: str | None = None
         self.uncounted = 0
+        self.lengths: frozenset[Value] | None = None
         self.regions: list[str] = []
         self.within = 0
         self.barrier = 0

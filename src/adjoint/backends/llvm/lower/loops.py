@@ -34,7 +34,7 @@ from adjoint.backends.llvm.lower.memory import (
 )
 from adjoint.backends.llvm.lower.moving import Growing, Moving, share, turn
 from adjoint.backends.llvm.lower.nest import copy_into
-from adjoint.backends.llvm.lower.polling import STRIP, charge, poll, weight
+from adjoint.backends.llvm.lower.polling import STRIP, charge, moderate, poll, weight
 from adjoint.backends.llvm.lower.types import cast, in_registers, parts_of
 from adjoint.backends.llvm.lower.values import Buffer, Lazy, Number, Stack
 from adjoint.backends.llvm.writer import Integer
@@ -302,8 +302,11 @@ def for_loop(f: Lowering, node: Value) -> None:
     leaf = body.loops == written
     body.loops += 1
     count = _count(lo, hi, step)
+    uncut: tuple[Integer, Integer] | None = None
     if not leaf or not isinstance(step, int) or extra:
         poll(f, cost)
+    elif count is None and moderate(f, node.inputs[0]) and moderate(f, node.inputs[1]):
+        uncut = (hi, lo) if step > 0 else (lo, hi)
     elif count is None or count > STRIP:
         body.go(latch)
         body.begin(latch)
@@ -340,6 +343,8 @@ def for_loop(f: Lowering, node: Value) -> None:
         _define_result(f, (node, k), state.after(names))
     leave_loop(f, hoist)
     f.loops_around[node] = len(f.hoists) - 1
+    if uncut is not None:
+        charge(f, body.most(body.sub(*uncut), 0), cost)
 
 
 def _define_result(f: Lowering, key: Any, rep: Any) -> None:

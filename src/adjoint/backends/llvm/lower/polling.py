@@ -14,14 +14,18 @@ from typing import TYPE_CHECKING
 from adjoint.backends.llvm.lower.runtime import WORD, needs
 from adjoint.backends.llvm.writer import COLD, Integer
 from adjoint.ir.core import Block
-from adjoint.ir.graph import walk
+from adjoint.ir.dims import Dim
+from adjoint.ir.graph import Value, values_in, walk
 
 if TYPE_CHECKING:
     from adjoint.backends.llvm.lower.core import Lowering
 
 __all__ = [
-    "STRIP", "begin_function", "charge", "end_function", "poll", "reload", "spill", "weight",
+    "STRIP", "begin_function", "charge", "end_function", "moderate", "poll", "reload", "spill",
+    "weight",
 ]  # fmt: skip
+
+_LONGEST = 1 << 26
 
 STRIP = 1 << 14
 """Passes of a loop without others in it between two looks at what is left."""
@@ -30,6 +34,31 @@ STRIP = 1 << 14
 def weight(block: Block) -> int:
     """Return what a pass of a block counts, without the loops in it."""
     return 1 + sum([1 for _ in walk(block)])
+
+
+def moderate(f: Lowering, value: Value, depth: int = 4) -> bool:
+    """Tell whether an integer is no larger than arrays are long, or a few times that.
+
+    A loop of so many simple passes does not take long, and is left whole.
+    """
+    if value.op is None:
+        if f.lengths is None:
+            block = f.function.block
+            f.lengths = frozenset(v for p in block.parameters for v in values_in(p.type))
+        if value in f.lengths:
+            return True
+    elif value.op.name == "constant":
+        return abs(value.params["value"]) <= _LONGEST
+    elif value.op.name in ("dim", "slice_length"):
+        return True
+    elif value.op.name in ("add", "subtract", "negative", "minimum", "maximum") and depth:
+        return all(moderate(f, v, depth - 1) for v in value.inputs)
+    lo, hi = value.bounds
+    if lo is None or lo < -_LONGEST or hi is None:
+        return False
+    if isinstance(hi, Dim):
+        return bool(depth) and all(moderate(f, v, depth - 1) for v, _ in hi.terms)
+    return hi <= _LONGEST
 
 
 def _context_word(f: Lowering) -> str:

@@ -42,7 +42,8 @@ _SLOT_WORDS = 16
 
 _JOB = {
     "function": 0, "captured": 1, "context": 2, "count": 3, "size": 4, "chunks": 5,
-    "failed": FAILED, "site": 7, "first": 8, "second": 9, "writing": 10, "base": 11, "next": 16, "pending": 24,
+    "failed": FAILED, "site": 7, "first": 8, "second": 9, "writing": 10, "base": 11,
+    "next": 16, "pending": 24,
 }  # fmt: skip
 _JOB_WORDS = 32
 
