@@ -79,7 +79,6 @@ _LATER = {
     "get_threads": "adjoint.backends.llvm.threads",
     "jit": "adjoint.api.compile",
     "report": "adjoint.api.report",
-    "report": "adjoint.api.compile",
     "set_threads": "adjoint.backends.llvm.threads",
     "sparse_hessian": "adjoint.api.sparse",
     "sparse_jacobian": "adjoint.api.sparse",

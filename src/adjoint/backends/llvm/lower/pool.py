@@ -20,7 +20,7 @@ from collections.abc import Callable
 
 from adjoint.backends.llvm.lower.signals import FAILED, RAISED
 
-__all__ = ["SLOTS", "TARGET", "text"]
+__all__ = ["SLOTS", "TARGET", "standalone", "text"]
 
 SLOTS = 128
 """Workers at most."""
@@ -522,3 +522,56 @@ def text(word: Callable[[str], str], words: dict[str, int]) -> str:
     }  # fmt: skip
     parts = [part.format(**places, **numbers) for part in (_PART, _WORK, _SPLIT, _RUN)]
     return "".join([_GLOBALS, *parts, _DECLARED, declared])
+
+
+_STANDALONE = """
+define internal i32 @run.poll(ptr %ctx) #1 {{
+  %fuelp = {fuel}
+  store i64 {grant}, ptr %fuelp
+  ret i32 0
+}}
+define internal i32 @parallel.run(
+    ptr %ctx, ptr %function, ptr %captured, i64 %count, i64 %work) #0 {{
+start:
+  %some = call i64 @llvm.smax.i64(i64 %work, i64 1)
+  %few = udiv i64 {target}, %some
+  %least = call i64 @llvm.smax.i64(i64 %few, i64 1)
+  %long = icmp uge i64 %least, 1024
+  %round = and i64 %least, -1024
+  %size = select i1 %long, i64 %round, i64 %least
+  %total = mul i64 %count, %work
+  %small = icmp sle i64 %total, {target}
+  %step = select i1 %small, i64 %count, i64 %size
+  br label %head
+head:
+  %begin = phi i64 [ 0, %start ], [ %far, %run ]
+  %more = icmp slt i64 %begin, %count
+  br i1 %more, label %run, label %end
+run:
+  %far = add i64 %begin, %step
+  %below = icmp slt i64 %far, %count
+  %stop = select i1 %below, i64 %far, i64 %count
+  %status = call i32 %function(ptr %ctx, ptr %captured, i64 %begin, i64 %stop)
+  %fine = icmp eq i32 %status, 0
+  br i1 %fine, label %head, label %bad
+end:
+  ret i32 0
+bad:
+  ret i32 1
+}}
+define internal i32 @parallel.passes(
+    ptr %ctx, ptr %function, ptr %captured, i64 %count, i64 %work) #0 {{
+  %status = call i32 %function(ptr %ctx, ptr %captured, i64 0, i64 %count)
+  ret i32 %status
+}}
+define internal i32 @parallel.serial(
+    ptr %ctx, ptr %function, ptr %captured, i64 %count, i64 %work) #0 {{
+  %status = call i32 %function(ptr %ctx, ptr %captured, i64 0, i64 %count)
+  ret i32 %status
+}}
+"""
+
+
+def standalone(word: Callable[[str], str]) -> str:
+    """Return what code without Python calls instead: one thread does all, in the same chunks."""
+    return _STANDALONE.format(fuel=word("fuel"), grant=1 << 62, target=TARGET)

@@ -400,7 +400,7 @@ def define(module: Module) -> None:
         module.declare(f"@{name}", "")
     for name, declaration in _DECLARED.items():
         module.declare(name, declaration)
-    for part in (_CLASS, _TAKE, _REPORT, _STACK, results.pages()):
+    for part in (_CLASS, _TAKE, _REPORT, _STACK, results.pages(), pool.standalone(_word)):
         own = part.replace("define internal ", "define ")
         module.define(own.replace("define ", "define internal "))
 
