@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from adjoint.ir.graph import Value
 
 __all__ = [
-    "Dim", "add", "difference", "evaluate", "example", "greatest", "known_sign", "least", "linear", "of_value",
-    "scale", "texts",
+    "Dim", "add", "difference", "evaluate", "example", "greatest", "known_sign", "least", "linear",
+    "of_value", "scale", "texts",
 ]  # fmt: skip
 
 Terms = tuple[tuple["Value", int], ...]

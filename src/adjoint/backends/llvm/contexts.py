@@ -72,10 +72,12 @@ _capsule = _new_capsule(ctypes.addressof(_handler), _NAME, None)
 def prepare() -> engine.Code:
     """Compile what all functions call, and tell the engine where it is."""
     library = ctypes.CDLL(None)
-    engine.add_symbols({
-        name: ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
-        for name in ("abort", "clock_gettime", *results.SYSTEM)
-    })
+    engine.add_symbols(
+        {
+            name: ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
+            for name in ("abort", "clock_gettime", *results.SYSTEM)
+        }
+    )
     engine.add_symbols(python_entry.symbols(Failed))
     engine.add_symbols({"result.handler": id(_capsule)})
     code = engine.compile_module(runtime.text(engine.host().attributes))

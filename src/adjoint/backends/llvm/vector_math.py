@@ -100,7 +100,7 @@ class MathFunction:
 
     @property
     def masked(self) -> tuple[str, ...]:
-        """Vector versions that take a mask, which libmvec has not: other lanes are of the number 1."""
+        """Vector versions that take a mask, which libmvec has not: the lanes that are off are 1."""
         found = []
         for width, symbol in self.variants:
             vector, mask = f"<{width} x {self.type}>", f"<{width} x i1>"

@@ -86,7 +86,7 @@ class Module:
 
 
 class Nest(list):
-    """The lines of a nest of loops, which stand alone: what they compute is in memory after them."""
+    """The lines of a nest of loops, which stand alone: what they compute is in memory then."""
 
     __slots__ = ()
 
@@ -260,7 +260,7 @@ class Body:
         return self.select(self.compare("sgt", x, y), x, y)
 
     def enter_scope(self) -> None:
-        """Begin a part of the body that does not always run: what it computes is not known after."""
+        """Begin a part of the body that does not always run: what it computes is lost after it."""
         self.here.scopes.append({})
 
     def leave_scope(self) -> None:

@@ -5,9 +5,9 @@ A program computes something for every row of an array and then reads a few of t
 goes up through operations that compute row k of their result from row k of their operands, as far
 as it can, and a store of the whole of an array is the array that is stored.
 
-It is done where the rows that are read were at most half as many as there are, in the call for which
-the function was staged. The indices are checked where they are used, as they were before, if they
-are used at all; the numbers are the same.
+It is done where the rows that are read were at most half as many as there are, in the call for
+which the function was staged. The indices are checked where they are used, as they were before, if
+they are used at all; the numbers are the same.
 """
 
 from __future__ import annotations
@@ -241,4 +241,3 @@ def _each(node: Value, rows: _Rows, length: Any) -> list[_Rows | str | None] | N
         else:
             return None
     return found if any(found) else None
-

@@ -146,9 +146,7 @@ def before_control(f: Lowering, node: Value, repeated: bool) -> None:
         if not inside and not f.live(key):
             continue
         late = bool(changed and reads(lazy) & changed)
-        if late or (inside and repeated and lazy.cost > CAPTURED):
-            force(f, lazy)
-        elif inside and lazy.shared:
+        if late or (inside and repeated and lazy.cost > CAPTURED) or (inside and lazy.shared):
             force(f, lazy)
 
 

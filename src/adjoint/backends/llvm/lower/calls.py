@@ -139,16 +139,16 @@ def _clear_cells(f: Lowering) -> None:
 
 
 def _own_result(f: Lowering, k: int, rep: Any, owned: frozenset[int]) -> Buffer:
-    """Return a result in memory that outlives the call: of its own, or handed over by the caller."""
+    """Return a result in memory that outlives the call: its own, or handed over by the caller."""
     if isinstance(rep, Lazy) and rep.buffer is not None:
         rep = rep.buffer
     if isinstance(rep, Buffer) and rep.dense and k not in f.ownership.results:
         for number in owned:
             p = f.function.block.parameters[number]
             mine = f.env.get(p)
-            if mine is None or (isinstance(mine, Buffer) and mine.pointer == rep.pointer):
-                if rep.pointer == f"%p{number}":
-                    return rep
+            same = mine is None or (isinstance(mine, Buffer) and mine.pointer == rep.pointer)
+            if same and rep.pointer == f"%p{number}":
+                return rep
     shape = rep.shape
     body = f.body
     bytes = body.mul(body.product(shape), rep.dtype.itemsize)

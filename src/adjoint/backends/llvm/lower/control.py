@@ -124,9 +124,12 @@ class _Merge:
         f = self.f
         if isinstance(rep, Stack) and self.common is not None:
             stacks.copy_header(f, rep.header, self.common)
-        elif isinstance(rep, Buffer) and self.common is not None:
-            if rep.pointer != self.common.pointer:
-                copy_into(f, self.common, rep)
+        elif (
+            isinstance(rep, Buffer)
+            and self.common is not None
+            and rep.pointer != self.common.pointer
+        ):
+            copy_into(f, self.common, rep)
         self.given.append(rep)
 
     def merged(self, tails: list[str], phis: list[str]) -> Any:

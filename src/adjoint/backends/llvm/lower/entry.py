@@ -155,8 +155,7 @@ def _is_made(f: Lowering, result: Value) -> bool:
         return False
     parameters = f.function.block.parameters
     return all(
-        v in parameters or (v.op is not None and v.op.name == "constant")
-        for v in values_in(type)
+        v in parameters or (v.op is not None and v.op.name == "constant") for v in values_in(type)
     )
 
 
@@ -198,7 +197,9 @@ def _ask_for_memory(f: Lowering, rep: Any, place: str) -> None:
     ndim = len(rep.shape)
     lengths = f.alloca(f"[{ndim} x i64]")
     for j, n in enumerate(rep.shape):
-        body.do(f"store i64 {n}, ptr {body.let(f'getelementptr inbounds i64, ptr {lengths}, i64 {j}')}")
+        body.do(
+            f"store i64 {n}, ptr {body.let(f'getelementptr inbounds i64, ptr {lengths}, i64 {j}')}"
+        )
     word = body.let(f"getelementptr inbounds i64, ptr %ctx, i64 {WORD['state']}")
     take, release = holding(f.module, body.let(f"load ptr, ptr {word}"))
     body.do(take)
@@ -209,6 +210,4 @@ def _ask_for_memory(f: Lowering, rep: Any, place: str) -> None:
     f.check(some, lambda x, y: MemoryError("there is no memory for a result"))
     data = body.let(f"getelementptr inbounds i8, ptr {array}, i64 {DATA}")
     pointer = body.let(f"load ptr, ptr {data}")
-    copy_into(
-        f, Buffer(rep.dtype, rep.shape, pointer, f.strides(rep.shape, rep.dtype), True), rep
-    )
+    copy_into(f, Buffer(rep.dtype, rep.shape, pointer, f.strides(rep.shape, rep.dtype), True), rep)

@@ -304,9 +304,9 @@ def _in_blocks(
         state = _loops(f, [groups], 1, types * twice, starts * twice, two)
     if not how.sums:
         return _element(state)
-    return _element([
-        _compensated(f, t, s, c) for t, s, c in zip(types, state[:width], state[width:])
-    ])
+    return _element(
+        [_compensated(f, t, s, c) for t, s, c in zip(types, state[:width], state[width:])]
+    )
 
 
 def _two_sum(f: Lowering, t: str, s: str, c: str, x: str) -> list[str]:

@@ -89,9 +89,7 @@ def allocate(
     return Buffer(dtype, shape, found.pointer, f.strides(shape, dtype), True, memory=found)
 
 
-def _note(
-    f: Lowering, key: Any, where: str, bounds: tuple[Any, ...], dtype: np.dtype
-) -> None:
+def _note(f: Lowering, key: Any, where: str, bounds: tuple[Any, ...], dtype: np.dtype) -> None:
     if f.program.notes is not None:
         f.program.notes.memory(f, key, where, bounds, dtype.itemsize)
 
@@ -103,9 +101,7 @@ def _in_frame(f: Lowering, shape: Shape, dtype: np.dtype, count: int) -> Buffer:
     return Buffer(dtype, shape, pointer, f.strides(shape, dtype), True)
 
 
-def _place(
-    f: Lowering, dimensions: tuple[Any, ...], dtype: np.dtype, wanted: Any
-) -> Place | None:
+def _place(f: Lowering, dimensions: tuple[Any, ...], dtype: np.dtype, wanted: Any) -> Place | None:
     for at, hoist in enumerate(f.hoists):
         if at < f.barrier:
             continue
@@ -184,7 +180,6 @@ def begin_pass(f: Lowering) -> list[Any]:
 
 def end_pass(f: Lowering, hoist: Hoist, lines: list[Any]) -> None:
     """Give back what a pass has taken."""
-    body = f.body
     for cell in hoist.cells:
         lines.append(f"store ptr null, ptr {cell}")
         give_cell(f, cell)

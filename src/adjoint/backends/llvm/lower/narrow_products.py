@@ -6,8 +6,8 @@ row of the result, or the whole result, is in vector registers:
 
 - *rows*: C[i, :] = Σₖ A[i, k] B[k, :] with few k and few columns. B stays in registers or the first
   cache, a row of A is read number by number.
-- *sums*: C[i, :] = Σₙ A[i, n] B[n, :] with few i and few columns: all of C, or a few rows at a time,
-  are accumulators.
+- *sums*: C[i, :] = Σₙ A[i, n] B[n, :] with few i and few columns: all of C, or a few rows at a
+  time, are accumulators.
 
 An operand that is not in memory is put there a block of rows at a time, which stays in the first
 cache until it is used.

@@ -118,9 +118,7 @@ def reached(f: Lowering, buffer: Buffer, x: Value, path: Any) -> Target | None:
         elif kind == "reshape":
             shape = views.shape_of_reshape(f, part, want, argument)
             part = views.reshaped_view(f, part, shape)
-        elif kind == "imag" and part.dtype.kind != "c":
-            return None
-        elif kind == "broadcast_to":
+        elif (kind == "imag" and part.dtype.kind != "c") or kind == "broadcast_to":
             return None
         else:
             part = _step(f, part, kind, argument, have, want)

@@ -1,4 +1,4 @@
-"""A module under construction: the functions of a graph, and what their code refers to by number."""
+"""A module under construction: a graph's functions, and what their code refers to by number."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 It has the signature of a built-in function that takes positional arguments (CPython's
 ``METH_FASTCALL``, https://docs.python.org/3/c-api/structures.html) and does in machine code what
 costs microseconds in Python: look at types, lengths and layouts, find the numbers, make the arrays
-for the results. It returns ``NotImplemented`` where the arguments are not what the code is for (or no context
-is idle), and raises `Failed` with the address of the context where the graph has failed.
+for the results. It returns ``NotImplemented`` where the arguments are not what the code is for (or
+no context is idle), and raises `Failed` with the address of the context where the graph has failed.
 
 Only what CPython and NumPy promise to extension modules is used: the C API's functions, the fields
 of ``ndarray`` (NumPy's ``PyArrayObject``), and that a scalar's number follows its object's head.
@@ -156,7 +156,7 @@ def new_array(module: Module, dtype: np.dtype, ndim: int, lengths: str) -> str:
 
 
 def holding(module: Module, state: str) -> tuple[str, str]:
-    """Return the text of two calls: what takes the GIL again during a call, and what releases it."""
+    """Return the text of two calls: what takes the GIL again in a call, and what releases it."""
     return (
         _call(module, "PyEval_RestoreThread", f"ptr {state}"),
         _call(module, "PyEval_SaveThread"),
@@ -402,7 +402,8 @@ def enter(
             array = e.new(types[k].dtype, len(lengths), "%lengths")
             e.do(f"store ptr {array}, ptr {places[k]}")
             some = e.label()
-            e.do(f"br i1 {e.compare('ne', 'ptr', array, 'null')}, label %{some}, label %poor, !prof !0")
+            there = e.compare("ne", "ptr", array, "null")
+            e.do(f"br i1 {there}, label %{some}, label %poor, !prof !0")
             e.do(f"{some}:")
             arguments.append(f"ptr {e.field(array, DATA)}")
     arguments.append("ptr %out")

@@ -67,6 +67,8 @@ define ptr @pages.take(i64 %bytes) #0 {
 }
 """
 
+_GIVEN = "ptr %kind, ptr %descr, i32 %axes, ptr %lengths, ptr null, ptr null, i32 0, ptr null"
+
 _POOL = f"""
 @result.handler = external global i8
 %place = type {{ ptr, i64 }}
@@ -186,11 +188,11 @@ counted:
   %large = icmp uge i64 %bytes, {LARGE}
   br i1 %large, label %ours, label %theirs
 theirs:
-  %made = call ptr @PyArray_NewFromDescr(ptr %kind, ptr %descr, i32 %axes, ptr %lengths, ptr null, ptr null, i32 0, ptr null)
+  %made = call ptr @PyArray_NewFromDescr({_GIVEN})
   ret ptr %made
 ours:
   %former = call ptr @PyDataMem_SetHandler(ptr @result.handler)
-  %kept = call ptr @PyArray_NewFromDescr(ptr %kind, ptr %descr, i32 %axes, ptr %lengths, ptr null, ptr null, i32 0, ptr null)
+  %kept = call ptr @PyArray_NewFromDescr({_GIVEN})
   %mine = call ptr @PyDataMem_SetHandler(ptr %former)
   call void @Py_DecRef(ptr %former)
   call void @Py_DecRef(ptr %mine)

@@ -352,6 +352,7 @@ define void @context.give(ptr %ctx) #0 {{
 """
 
 _NOTHING = "nounwind"
+_COLD = "nounwind cold"
 # What Python's handlers of signals do to arrays is not seen by code that runs meanwhile.
 _QUIET = "nounwind memory(argmem: readwrite, inaccessiblemem: readwrite)"
 EXPORTS = {
@@ -372,7 +373,7 @@ EXPORTS = {
     "pool.reset": f"declare void @pool.reset(ptr, ptr) {_NOTHING}",
     "pool.set_limit": f"declare void @pool.set_limit(i64) {_NOTHING}",
     "run.set_main": f"declare void @run.set_main(i64) {_NOTHING}",
-    "stack.reserve": f"declare void @stack.reserve(ptr nocapture, ptr nocapture, i64) {_NOTHING} cold",
+    "stack.reserve": f"declare void @stack.reserve(ptr nocapture, ptr nocapture, i64) {_COLD}",
     "stack.zeros": f"declare noalias ptr @stack.zeros(ptr nocapture, i64) {_NOTHING} cold",
     "stack.place": f"declare ptr @stack.place(ptr nocapture, ptr nocapture, i64, i64) {_NOTHING}",
 }

@@ -171,13 +171,15 @@ COST = {
     "floor_divide": 20, "remainder": 20, "fmod": 20, "direction": 20, "logistic": 20, "sech2": 20,
     "sinc": 20, "logaddexp": 40, "logaddexp2": 40,
 }  # fmt: skip
-_CHEAP = frozenset(
-    "add subtract multiply negative square absolute fabs sign copysign maximum minimum fmax fmin "
-    "where strong_multiply extended_subtract one_minus_square conjugate real imag less less_equal "
-    "greater greater_equal equal not_equal logical_and logical_or logical_not logical_xor isnan "
-    "isfinite isinf floor ceil trunc rint bitwise_and bitwise_or bitwise_xor invert stop_gradient "
-    "python_number signbit heaviside radians degrees fraction positive left_shift right_shift".split()
-)
+_CHEAP = frozenset({
+    "add", "subtract", "multiply", "negative", "square", "absolute", "fabs", "sign", "copysign",
+    "maximum", "minimum", "fmax", "fmin", "where", "strong_multiply", "extended_subtract",
+    "one_minus_square", "conjugate", "real", "imag", "less", "less_equal", "greater",
+    "greater_equal", "equal", "not_equal", "logical_and", "logical_or", "logical_not",
+    "logical_xor", "isnan", "isfinite", "isinf", "floor", "ceil", "trunc", "rint", "bitwise_and",
+    "bitwise_or", "bitwise_xor", "invert", "stop_gradient", "python_number", "signbit",
+    "heaviside", "radians", "degrees", "fraction", "positive", "left_shift", "right_shift",
+})  # fmt: skip
 
 
 def cost_of(name: str, dtype: np.dtype) -> int:

@@ -125,7 +125,7 @@ start:
 
 
 def adding(module: Module, word: Word) -> str:
-    """Return the function that adds the entries of the stack ``%y`` to those of ``%x``, in place."""
+    """Return the function that adds the entries of stack ``%y`` to those of ``%x``, in place."""
     name = f"@stack.add.{_tag(word)}"
     if module.declares(name):
         return name
