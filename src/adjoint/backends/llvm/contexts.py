@@ -11,7 +11,7 @@ import ctypes
 import os
 import threading
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -90,7 +90,7 @@ def prepare() -> engine.Code:
 
 
 @cache
-def _give() -> ctypes._CFuncPtr:
+def _give() -> Any:
     address = prepare().address("context.give")
     return ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(address)
 

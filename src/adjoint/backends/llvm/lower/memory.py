@@ -75,8 +75,9 @@ def allocate(
     key : Value or (Value, int), optional
         What it is for.
     """
-    if all(isinstance(n, int) for n in shape):
-        count = math.prod(shape)  # type: ignore[arg-type]
+    known = [n for n in shape if isinstance(n, int)]
+    if len(known) == len(shape):
+        count = math.prod(known)
         if count <= SMALL and f.small_bytes + count * dtype.itemsize <= FRAME:
             _note(f, key, "in the frame of the function", shape, dtype)
             return _in_frame(f, shape, dtype, count)

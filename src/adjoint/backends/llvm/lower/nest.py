@@ -74,7 +74,7 @@ def aligned(rep: Array, shape: Shape, index: Index) -> Index:
 
 
 def mergeable(f: Lowering, rep: Array, shape: Shape, k: int) -> bool:
-    """Tell whether axes k and k + 1 of a shape are as one for an operand that is stretched to it."""
+    """Tell whether axes k and k + 1 of a shape are as one for an operand stretched to it."""
     if isinstance(rep, Number):
         return True
     at = k - (len(shape) - len(rep.shape))
