@@ -1,10 +1,22 @@
-"""Fixtures of the tests of the staged tier."""
+"""Fixtures of the tests of the staged tier.
+
+What is staged is run by the interpreter here: tests/backends has the same programs as machine code.
+``ADJOINT_TEST_BACKEND=llvm`` has these tests compile, too.
+"""
+
+import os
 
 import numpy as np
 import pytest
 
 from adjoint.api import compile as api_compile
 from adjoint.staging import stage
+
+
+@pytest.fixture(autouse=True)
+def backend(monkeypatch):
+    """Have `jit` interpret."""
+    monkeypatch.setattr(api_compile, "DEFAULT", os.environ.get("ADJOINT_TEST_BACKEND", "interpret"))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from adjoint.backends.llvm.lower.nest import aligned, mergeable
 from adjoint.backends.llvm.lower.positions import positions_of
 from adjoint.backends.llvm.lower.scalar import cost_of, element_of, has_code, loop_types
 from adjoint.backends.llvm.lower.shapes import broadcast
-from adjoint.backends.llvm.lower.types import cast
+from adjoint.backends.llvm.lower.types import cast, convertible
 from adjoint.backends.llvm.lower.values import Index, Lazy, Number
 from adjoint.ir.graph import Value
 from adjoint.ir.types import Type
@@ -29,6 +29,9 @@ def elementwise(f: Lowering, node: Value) -> Any:
         return None
     loop = loop_types(op, types, type)
     if loop is None or not has_code(op, loop, node.params):
+        return None
+    pairs = [*zip([t.dtype for t in types], loop, strict=False), (loop[-1], type.dtype)]
+    if not all([convertible(have, want) for have, want in pairs]):
         return None
     if not type.shape:
         return numbers.number(f, node, loop)

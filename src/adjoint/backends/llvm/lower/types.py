@@ -16,7 +16,8 @@ import numpy as np
 from adjoint.backends.llvm.writer import Body
 
 __all__ = [
-    "Element", "arithmetic", "cast", "in_memory", "in_registers", "literal", "parts_of", "zero",
+    "Element", "arithmetic", "cast", "convertible", "in_memory", "in_registers", "literal",
+    "parts_of", "zero",
 ]  # fmt: skip
 
 Element: TypeAlias = "str | tuple[str, str]"
@@ -57,6 +58,11 @@ def arithmetic(dtype: np.dtype) -> bool:
     if dtype.kind in "fc":
         return part_size(dtype) in (4, 8)
     return dtype.kind in "biu" and dtype.isnative
+
+
+def convertible(have: np.dtype, want: np.dtype) -> bool:
+    """Tell whether machine code makes a number of one dtype one of another."""
+    return have == want or (arithmetic(have) and arithmetic(want))
 
 
 def parts_of(x: Element) -> tuple[str, ...]:
