@@ -113,5 +113,5 @@ def _make(spec: Structure, at: int, given: dict[str, Any]) -> tuple[str, int]:
 
 
 def _made(text: str, name: str, given: dict[str, Any]) -> Any:
-    exec(compile(text, f"<{name}>", "exec"), given)  # noqa: S102
+    exec(compile(text, f"<{name}>", "exec"), given)
     return given[name]
