@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from adjoint.api.compile import Jitted
-from adjoint.api.sweeps import Apart, Rows, Sweeps
+from adjoint.api.seeds import Apart, Regular, Rows
+from adjoint.api.sweeps import Sweeps
 from adjoint.errors import InputError
 from adjoint.transforms.colouring import Compression
 
@@ -28,6 +29,9 @@ _LARGEST = 1 << 24
 
 _APART = 4
 """Up to so many reverse sweeps are recorded one by one."""
+
+_LONG = 256
+"""The most entries of a row of results that are put into place one column after the other."""
 
 _WIDE = 16
 """The longest row of colours that is part of what is recorded."""
@@ -69,6 +73,9 @@ class Plan:
             *_batches(compression, by_rows, self.reverse, rows, inputs, largest, False),
         ]
         self._repeated = pattern.indices[:0]
+        self._results = results
+        self._rows = [shape[0] if shape else 1 for shape in results]
+        self._arrange()
 
     def __repr__(self) -> str:
         m, n = self.pattern.shape
@@ -93,7 +100,18 @@ class Plan:
         plan.pattern, order, plan._repeated = _placed(self.pattern, columns, size)
         if order is not None:
             plan._batches = [batch.ordered(order) for batch in self._batches]
+            plan._arrange()
         return plan
+
+    def _arrange(self) -> None:
+        """Find out whether the entries are the same in every row of the results."""
+        if len(self._batches) != 1 or len(self._repeated):
+            return
+        (batch,) = self._batches
+        if len(batch.widths):
+            sizes = [_size(x) for x in self._results]
+            ends = self.pattern.indptr[np.cumsum([0, *sizes])].tolist()
+            self._batches = [replace(batch, regular=_regular(batch, ends, self._rows))]
 
     def matrix(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]
@@ -192,6 +210,10 @@ class _Batch:
         are wanted.
     sizes : list of int
         The lengths of those vectors.
+    widths : list of int
+        How much of each is a row of a leaf, if they are parts.
+    regular : Regular or None
+        The same as ``at``.
     """
 
     forward: bool
@@ -200,11 +222,13 @@ class _Batch:
     entries: np.ndarray
     at: np.ndarray
     sizes: list[int]
+    widths: list[int]
+    regular: Regular | None = None
 
     def values(self, sweeps: Sweeps, args: Any, kwargs: Any) -> np.ndarray:
         """Compute the values of the entries."""
         make = sweeps.forward if self.forward else sweeps.reverse
-        values, sizes = make(args, kwargs, self.colours, self.sweeps, self.at)
+        values, sizes = make(args, kwargs, self.colours, self.sweeps, self.regular or self.at)
         if sizes != self.sizes:
             raise InputError("the sparsity that was given is that of results of other lengths")
         return values
@@ -215,7 +239,7 @@ class _Batch:
         where[self.entries] = self.at
         where = where[order]
         entries = np.flatnonzero(where >= 0)
-        return replace(self, entries=entries, at=where[entries])
+        return replace(self, entries=entries, at=where[entries], regular=None)
 
 
 def _batches(
@@ -243,6 +267,7 @@ def _batches(
         number = of[mine] - sweeps[0]
         lengths, start = sizes * len(sweeps), number * sizes[leaf]
         given: Any = sweeps
+        widths: list[int] = []
         if apart:
             # A vector for each leaf and sweep, of those in which there are entries.
             part = leaf * count + number
@@ -250,11 +275,43 @@ def _batches(
             given = Apart(tuple([(int(p) // count, int(p) % count) for p in wanted]))
             colours = [_as_rows(x) for x in colours]
             lengths = sizes[wanted // count]
+            widths = [_size(results[p // count][1:]) for p in wanted.tolist()]
             leaf, start = which, 0
         at = (np.cumsum(lengths) - lengths)[leaf] + start + place[mine] - first
         kind = np.int32 if sum(lengths) < 1 << 31 else np.int64
-        found.append(_Batch(forward, colours, given, mine, at.astype(kind), lengths.tolist()))
+        at, lengths = at.astype(kind), lengths.tolist()
+        found.append(_Batch(forward, colours, given, mine, at, lengths, widths))
     return found
+
+
+def _regular(batch: _Batch, ends: list[int], rows: list[int]) -> Regular | None:
+    """Return the entries of a batch as columns, if they are the same ones in each row.
+
+    Parameters
+    ----------
+    ends : list of int
+        Where the entries of the rows of each result begin, and those of the last one end.
+    rows : list of int
+        The lengths of the results.
+    """
+    starts, widths = np.cumsum([0, *batch.sizes]), np.array(batch.widths)
+    lengths = np.array(batch.sizes) // np.maximum(widths, 1)
+    segments = []
+    for k, n in enumerate(rows):
+        at = batch.at[ends[k] : ends[k + 1]].astype(np.int64)
+        if not len(at):
+            continue
+        if not n or len(at) % n or len(at) // n > _LONG:
+            return None
+        table = at.reshape(n, -1)
+        part = np.searchsorted(starts, table[0], "right") - 1
+        column = table[0] - starts[part]
+        if np.any(column >= widths[part]) or np.any(lengths[part] != n):
+            return None
+        if not np.array_equal(table, table[0] + np.arange(n)[:, np.newaxis] * widths[part]):
+            return None
+        segments.append(tuple(zip(part.tolist(), column.tolist(), strict=True)))
+    return Regular(tuple(segments)) if segments else None
 
 
 def _as_rows(colours: np.ndarray) -> Any:

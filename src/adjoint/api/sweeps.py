@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from adjoint import tree
 from adjoint.api.compile import Jitted
 from adjoint.api.derivatives import pull_back
 from adjoint.api.mapping import vmap
+from adjoint.api.seeds import Apart, grouped, in_order, seeds_of, split
 from adjoint.api.staged_tracing import StagedCall, staged_push
 from adjoint.api.tracing import Trace, as_leaf, name_of, positions, seed_like, trace_of
 from adjoint.eager.tape import type_of
@@ -31,39 +32,13 @@ from adjoint.ir.graph import walk
 from adjoint.ops import control
 from adjoint.ops.creation import arange
 from adjoint.ops.registry import Traced
-from adjoint.ops.structural import broadcast_to, cast, concatenate, reshape
+from adjoint.ops.structural import reshape
 from adjoint.staged.values import lift, value_of, wrap
 from adjoint.staging.stage import Graph, Output
 from adjoint.transforms.cut import Piece, cut
 from adjoint.transforms.sparsity import Detection
 
-__all__ = ["Apart", "Rows", "Sweeps", "random_like"]
-
-
-@dataclass(frozen=True)
-class Apart:
-    """Sweeps that are recorded one by one, each with what is known of its seed.
-
-    Attributes
-    ----------
-    parts : tuple of (int, int)
-        What is wanted of them: the number of a leaf, and of a sweep.
-    """
-
-    parts: tuple[tuple[int, int], ...]
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The colours of an array whose rows are all coloured the same.
-
-    Attributes
-    ----------
-    colours : tuple of int
-        Of a row.
-    """
-
-    colours: tuple[int, ...]
+__all__ = ["Sweeps", "random_like"]
 
 
 class Sweeps:
@@ -146,7 +121,7 @@ class Sweeps:
         colours : list of ndarray or Rows
             Of the arguments.
         sweeps : ndarray of int or Apart
-        at : ndarray of int
+        at : ndarray of int or Regular
             Which numbers: of the tangents of the first result in all sweeps, then of the second;
             or of the parts that are wanted.
         """
@@ -223,19 +198,27 @@ class Sweeps:
             call = self._call(args, kwargs)
             if self.local:
                 _cut(call)
-            return self._push(call, _seeds(colours, k, [wrap(v) for v in call.given]))
+            return self._push(call, seeds_of(colours, k, [wrap(v) for v in call.given]))
 
-        return _in_order(_all_sweeps(sweep, sweeps), at, self._dtypes(args))
+        return in_order(_all_sweeps(sweep, sweeps), at, self._dtypes(args))
 
     def _stage_reverse(
         self, args: Any, kwargs: Any, colours: Any, sweeps: Any, at: Any
     ) -> tuple[Any, list[Any]]:
-        trace = self._recorded(args, kwargs)
+        call = self._call(args, kwargs)
+        if self.local:
+            _cut(call)
+        shapes = split(call) if self.local and isinstance(sweeps, Apart) else None
+        trace = trace_of(call)
+        self._check_results(trace.values)
+        results = trace.values if shapes is None else grouped(trace.values, shapes[1])
 
         def sweep(k: Any) -> list[Any]:
-            return pull_back(trace, _of_results(_seeds(colours, k, trace.values), trace))
+            seeds = seeds_of(colours, k, results)
+            bars = pull_back(trace, _of_results(seeds, trace))
+            return bars if shapes is None else grouped(bars, shapes[0])
 
-        return _in_order(_all_sweeps(sweep, sweeps), at, self._dtypes(args))
+        return in_order(_all_sweeps(sweep, sweeps), at, self._dtypes(args))
 
     def _dtypes(self, args: Any) -> list[np.dtype]:
         return [type_of(x)[1] for k in self.wanted(args) for x in tree.flatten(args[k])[0]]  # type: ignore[index]
@@ -322,37 +305,12 @@ def _cut(call: StagedCall) -> list[Piece]:
     return pieces
 
 
-def _in_order(results: list[Any], at: Any, dtypes: list[np.dtype]) -> tuple[Any, list[Any]]:
-    """Return numbers of some results, and the lengths of these, each taken as one vector."""
-    results = [lift(x) for x in results]
-    dtype = np.result_type(*[x.dtype for x in results], *dtypes)
-    flat = [cast(np.ravel(x), dtype=dtype) for x in results]
-    return concatenate(*flat, axis=0)[at], [x.shape[0] for x in flat]
-
-
 def _all_sweeps(sweep: Callable[[Any], list[Any]], sweeps: Any) -> list[Any]:
     """Record sweeps; return what they give, or the parts of it that are wanted."""
     if not isinstance(sweeps, Apart):
         return vmap(sweep)(sweeps)
     found = {k: sweep(k) for k in sorted({k for _, k in sweeps.parts})}
     return [found[k][leaf] for leaf, k in sweeps.parts]
-
-
-def _seeds(colours: Any, sweep: Any, likes: list[Any]) -> list[Any]:
-    """Return the seeds of a sweep; None for zeros."""
-    seeds = []
-    for colour, like in zip(colours, likes, strict=True):
-        shape, dtype = type_of(like)  # type: ignore[misc]
-        if isinstance(colour, Rows):
-            row = np.array(np.equal(colour.colours, sweep), dtype)
-            row = row.reshape([*shape[1:]]) if len(shape) > 1 else row[0]
-            if shape:
-                row = broadcast_to(lift(row), shape=shape)
-            seeds.append(row if sweep in colour.colours else None)
-            continue
-        seed = cast(np.equal(colour, sweep), dtype=dtype)
-        seeds.append(seed if shape else seed[0])
-    return seeds
 
 
 def _zero_like(x: Any) -> Any:
