@@ -222,6 +222,72 @@ def test_rules_of_the_users_own():
     check(lambda x, i: cube(x[i]) * x[i], (HEIGHTS, EDGES[:, 0]))
 
 
+def staged(derivative: Any) -> Any:
+    """The block of the reverse sweeps."""
+    ((launcher,),) = derivative._local.sweeps._reverse.launchers.values()
+    return launcher.graph.function.block
+
+
+def by_rows(x, i, scale):
+    """What is done to each row alone, in many ways."""
+    a, b = x[i], x[i[::-1]]
+    frame = np.stack([a, np.cross(a, b), np.where(b > 0, b, b**2)], axis=1)
+    turned = np.swapaxes(frame, 1, 2) * scale
+    y = np.zeros((len(i), 4))
+    y[:, 0] = np.sum(turned[:, :, 0] * b, axis=1)
+    y[:, 1:3] += turned[:, 1:, 2]
+    y[..., 3] = a[:, 0] - np.sum(frame, axis=(1, 2))
+    sizes = np.sqrt(np.sum(y**2, axis=-1, keepdims=True) + 1)
+    return np.concatenate(
+        [y / sizes, np.broadcast_to(a[:, None, :], (len(i), 2, 3)).reshape(-1, 6)], axis=1
+    )
+
+
+def test_rows_are_written_in_columns():
+    index = np.array([0, 3, 5, 3, 9, 2, 11, 4, 7, 1])
+    derivative = ad.sparse_jacobian(lambda x, i, scale: by_rows(x, i, scale)[:, :4])
+    fn = lambda x, i, scale: by_rows(x, i, scale)[:, :4]
+    args = (POINTS, index, np.array([1.0, 2.0, -1.0]))
+    for _ in range(2):
+        agrees(derivative, fn, args)
+    agrees(derivative, fn, (POINTS, np.tile(index, 3), args[2]))
+    small = [
+        node
+        for node in staged(derivative).nodes
+        if len(node.shape) > 1 and node.op.name not in ("stack", "getitem")
+    ]
+    assert not small
+    check(by_rows, args)
+
+
+def test_columns_of_other_widths():
+    index = np.array([0, 3, 5, 3, 9, 2, 11, 4, 7, 1])
+    fn = lambda x, i: np.sum(x[i] * x[i][:, ::-1], axis=1)
+    derivative = ad.sparse_jacobian(fn)
+    for width in (11, 12, 11, 3, 40):
+        x = RNG.standard_normal((12, width))
+        agrees(derivative, fn, (x, index))
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [
+        lambda x, i: x[i] @ np.array([[1.0, 2.0], [0.0, 3.0], [1.0, 1.0]]),
+        lambda x, i: np.cumsum(x[i], axis=1)[:, 1],
+        lambda x, i: np.max(x[i], axis=1),
+        lambda x, i: x[i][::-1, 0] * x[i][:, 1],
+        lambda x, i: np.sum(x[i], axis=0),
+        lambda x, i: np.concatenate([x[i], x[i] ** 2])[:, 1],
+        lambda x, i: np.sum(x[i] > 0, axis=1) * x[i][:, 0],
+        lambda x, i: x[i].ravel() ** 2,
+        lambda x, i: (x[i] ** 2, x[i, 0], 3.0 * x[0]),
+        lambda x, i: np.linalg.norm(x[i], axis=1),
+    ],
+)
+def test_rows_that_are_used_in_other_ways(fn):
+    check(fn, (POINTS, np.array([0, 3, 5, 3, 9, 2, 11, 4, 7, 1])))
+
+
 def test_bundle_adjustment():
     args = BA.inputs("tiny", 0)
     plan = check(ba, args, BA.differentiated)

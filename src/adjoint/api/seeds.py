@@ -123,7 +123,7 @@ def split(call: StagedCall) -> tuple[Shapes, Shapes] | None:
             outputs.append(leaf)
             shapes.append(None)
     call.outputs = outputs
-    call.block = found.block
+    call.block = found.recorded
     call.parameters = [v for each in found.parameters for v in each]
     call.given = [v for each in found.given for v in each]
     return found.of_parameters, shapes

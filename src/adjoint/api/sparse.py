@@ -360,6 +360,9 @@ def sparse_jacobian(
     chosen. All sweeps are one staged call, whatever their number. The pattern and the choice are
     kept: a second call with the same index arrays and lengths computes values alone.
 
+    Where arguments are only read by arrays of indices (``points[point_of]``), the sweeps are those
+    of the function of what is read, if they are fewer. Other indices need no others.
+
     Parameters
     ----------
     fun : callable

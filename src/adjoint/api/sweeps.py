@@ -314,7 +314,13 @@ def _all_sweeps(sweep: Callable[[Any], list[Any]], sweeps: Any) -> list[Any]:
 
 
 def _zero_like(x: Any) -> Any:
-    return np.zeros(x.shape, x.dtype) if isinstance(x, np.ndarray) else type(x)(0)
+    """Return a zero of the type of a leaf, which is only looked at for its type."""
+    return _zeros(x.shape, x.dtype) if isinstance(x, np.ndarray) else type(x)(0)
+
+
+@functools.lru_cache(maxsize=64)
+def _zeros(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    return np.zeros(shape, dtype)
 
 
 def random_like(x: Any, rng: np.random.Generator) -> Any:

@@ -46,7 +46,7 @@ class Columns(Copier):
 
     Attributes
     ----------
-    block : Block
+    recorded : Block
     parameters, given : list of list of Value
         The columns of each parameter, or it alone, and what they stand for in the block around.
     results : list of list of Value
@@ -65,7 +65,7 @@ class Columns(Copier):
         self.taken: dict[Dim, int] = {}
         self.rows: dict[Value, np.ndarray] = {}
         self._read: dict[Value, np.ndarray] = {}
-        self.block = Block()
+        self.recorded = Block()
         self.parameters: list[list[Value]] = []
         self.given: list[list[Value]] = []
         self.results: list[list[Value]] = []
@@ -104,7 +104,7 @@ class Columns(Copier):
             return super().value(v)
         if found.shape:
             raise _Unsupported
-        return self.whole(found[()])
+        return self.whole(found.item())
 
     def whole(self, column: Value) -> Value:
         """Return a column as a vector: it may be one number for all rows."""
@@ -165,7 +165,7 @@ def columns(block: Block, parameters: Sequence[Value], given: Sequence[Value]) -
             builder.block.results = [v for each in walk.results for v in each]
     except _Unsupported:
         return None
-    walk.block = builder.block
+    walk.recorded = builder.block
     for v, p in zip(given, parameters, strict=True):
         shape = walk.shape(p)
         walk.given.append([v] if shape is None else _read(v, shape).ravel().tolist())
@@ -208,7 +208,7 @@ def _each(walk: Columns, node: Value) -> np.ndarray:
     assert node.op is not None
     shape = given[0].shape
     found = [
-        record(node.op, *xs, **node.params)
+        record(node.op, *xs, **walk.params(node.params))
         for xs in zip(*[x.ravel().tolist() for x in given], strict=True)
     ]
     return _array(found, shape)
@@ -254,25 +254,47 @@ def _rest(index: Any, ndim: int) -> tuple[Any, ...]:
     return tuple(rest)
 
 
-def _follow(x: np.ndarray, path: Any) -> np.ndarray:
+def _follow(walk: Columns, x: np.ndarray, path: Any) -> np.ndarray:
+    """Follow a path that reads all rows, in what stands for the elements of one."""
     for kind, argument in path:
-        if kind != "index":
+        if kind == "index":
+            x = _as_array(x[_rest(argument, x.ndim + 1)])
+        elif kind == "permute":
+            x = _permuted(x, argument)
+        elif kind in ("reshape", "broadcast_to"):
+            first, *rest = argument if isinstance(argument, tuple) else (argument,)
+            if not all([type(n) is int and n > 0 for n in rest]):
+                raise _Unsupported
+            if kind == "broadcast_to" and (len(rest) != x.ndim or first != walk.length):
+                raise _Unsupported
+            if kind == "reshape" and (math.prod(rest) != x.size or first not in (-1, walk.length)):
+                raise _Unsupported
+            x = np.broadcast_to(x, rest) if kind == "broadcast_to" else x.reshape(rest)
+        else:
             raise _Unsupported
-        x = _as_array(x[_rest(argument, x.ndim + 1)])
     return x
 
 
+def _permuted(x: np.ndarray, axes: Any) -> np.ndarray:
+    first, *rest = [k % (x.ndim + 1) for k in axes]
+    if first != 0:
+        raise _Unsupported
+    return x.transpose([k - 1 for k in rest])
+
+
 def _getitem(walk: Columns, node: Value) -> np.ndarray:
-    return _follow(walk.columns(node.inputs[0]), (("index", node.params["index"]),))
+    return _follow(walk, walk.columns(node.inputs[0]), (("index", node.params["index"]),))
 
 
 def _read_path(walk: Columns, node: Value) -> np.ndarray:
-    return _follow(walk.columns(node.inputs[0]), node.params["path"])
+    return _follow(walk, walk.columns(node.inputs[0]), node.params["path"])
 
 
 def _reduce_sum(walk: Columns, node: Value) -> np.ndarray:
     x = walk.columns(node.inputs[0])
     axes = node.params.get("axis")
+    if node.dtype != node.inputs[0].dtype or node.dtype.kind == "b":
+        raise _Unsupported
     ndim = x.ndim + 1
     axes = {k % ndim for k in axes} if axes is not None else {0}
     if 0 in axes:
@@ -314,10 +336,7 @@ def _reshape(walk: Columns, node: Value) -> np.ndarray:
 
 
 def _permute(walk: Columns, node: Value) -> np.ndarray:
-    first, *axes = [k % len(node.shape) for k in node.params["axes"]]
-    if first != 0:
-        raise _Unsupported
-    return walk.columns(node.inputs[0]).transpose([k - 1 for k in axes])
+    return _permuted(walk.columns(node.inputs[0]), node.params["axes"])
 
 
 def _full(walk: Columns, node: Value) -> np.ndarray:
@@ -333,16 +352,13 @@ def _stored(walk: Columns, node: Value) -> np.ndarray:
     x, value = node.inputs
     found = walk.columns(x).copy()
     numbers = np.arange(found.size).reshape(found.shape)
-    for kind, argument in node.params["path"]:
-        if kind != "index":
-            raise _Unsupported
-        numbers = np.asarray(numbers[_rest(argument, numbers.ndim + 1)])
+    numbers = _follow(walk, numbers, node.params["path"])
     parts = np.broadcast_to(_operand(walk, value, numbers.ndim + 1), numbers.shape)
-    flat = found.reshape(-1)
+    flat: list[Any] = found.ravel().tolist()
     for k, part in zip(numbers.ravel().tolist(), parts.ravel().tolist(), strict=True):
         new = record(ew.add, flat[k], part) if node.op is indexing.index_add else part
         flat[k] = new if new.dtype == node.dtype else record(structural.cast, new, dtype=node.dtype)
-    return flat.reshape(found.shape)
+    return _array(flat, found.shape)
 
 
 _MADE = frozenset({creation.full, structural.broadcast_to})
