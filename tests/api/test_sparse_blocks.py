@@ -221,6 +221,21 @@ def test_rules_of_the_users_own():
     cube.defvjp(lambda x: (x**3, x), lambda x, ct: (3 * x**2 * ct,))
     check(lambda x, i: cube(x[i]) * x[i], (HEIGHTS, EDGES[:, 0]))
 
+    def either(x, i, mine):
+        return cube(x[i]) * x[i] if mine else x[i] ** 4
+
+    derivative = ad.sparse_jacobian(either)
+    for mine in (False, True, False):
+        args = (HEIGHTS, EDGES[:, 0], mine)
+        agrees(derivative, either, args)
+
+    @ad.custom_jvp
+    def square(x):
+        return x**2
+
+    square.defjvp(lambda primals, dots: (primals[0] ** 2, 2 * primals[0] * dots[0]))
+    check(lambda x, i: np.sum(square(x[i]) * x[i], axis=1), (POINTS, EDGES[:, 0]))
+
 
 def staged(derivative: Any) -> Any:
     """The block of the reverse sweeps."""

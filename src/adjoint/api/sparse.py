@@ -78,6 +78,7 @@ class SparseDerivative:
         self.given = None if sparsity is None else _as_pattern(sparsity, symmetric)
         self.forward = True
         self._local = Local(fun, argnums, holomorphic)
+        self._reads = False  # whether it was of use
         self._lock = threading.RLock()
         self._known: dict[int, _Known] = {}
         self._of_given: dict[Any, Plan] = {}
@@ -120,10 +121,14 @@ class SparseDerivative:
             return self._plan_of_found(args, kwargs, leaves)
 
     def _plan_of_found(self, args: Any, kwargs: Any, leaves: list[Any]) -> Plan:
+        plan = self._plan_of_reads(args, kwargs, leaves) if self._reads else None
+        if plan is not None:
+            return plan
         known, values = self._detection(args, kwargs, leaves)
-        if known.local:
-            plan = self._local.plan(args, kwargs, leaves, self._made)
+        if known.local and not self._reads:
+            plan = self._plan_of_reads(args, kwargs, leaves)
             if plan is not None:
+                self._reads = True
                 return plan
         facts = [np.shape(x) for x in leaves] + known.detection.facts(values)
         for k, (of, plan) in enumerate(known.plans):
@@ -138,6 +143,13 @@ class SparseDerivative:
         known.plans.insert(0, (kept, plan))
         del known.plans[_KEPT:]
         return plan
+
+    def _plan_of_reads(self, args: Any, kwargs: Any, leaves: list[Any]) -> Plan | None:
+        """Return a plan made by what is read of the arguments, if that is all of them."""
+        try:
+            return self._local.plan(args, kwargs, leaves, self._made)
+        except NoRuleError:  # there are no forward sweeps
+            return None
 
     def _detection(self, args: Any, kwargs: Any, leaves: list[Any]) -> tuple[_Known, list[Any]]:
         sweeps, seeds = self.sweeps, leaves
