@@ -284,6 +284,18 @@ def test_columns_of_other_widths():
         agrees(derivative, fn, (x, index))
 
 
+def test_one_graph_for_all_numbers_of_rows():
+    fn = lambda x, i, a: x[i] ** 2 * np.diag(a)[:, None] + (a @ x[i])[0]
+    derivative = ad.sparse_jacobian(fn)
+    for n in (10, 11, 15):
+        agrees(derivative, fn, (POINTS, np.arange(n) % 12, RNG.standard_normal((n, n))))
+    assert len(derivative._local.sweeps._pushed.launchers) == 1
+    derivative = ad.sparse_jacobian(spring)
+    for n in (10, 11, 15):
+        agrees(derivative, spring, (POINTS, np.arange(2 * n).reshape(n, 2) % 12))
+    staged(derivative)  # of one graph
+
+
 @pytest.mark.parametrize(
     "fn",
     [

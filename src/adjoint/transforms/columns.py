@@ -80,10 +80,13 @@ class Columns(Copier):
         found = tuple([n for n in sizes if n is not None])
         if len(found) < len(sizes) or not 0 < math.prod(found) <= _WIDE:
             return None
-        for n, size in zip(v.shape[1:], found, strict=True):
+        return None if self.length in v.shape[1:] else found
+
+    def take(self, v: Value) -> None:
+        """Take the lengths of the rows of a value for numbers."""
+        for n, size in zip(v.shape[1:], self.shape(v) or (), strict=True):
             if isinstance(n, Dim):
                 self.taken[n] = size
-        return found
 
     def columns(self, v: Value) -> np.ndarray:
         """Return the columns of a value that has rows."""
@@ -94,6 +97,7 @@ class Columns(Copier):
             shape = self.shape(v)
             if shape is None:
                 raise _Unsupported
+            self.take(v)
             found = self._read[v] = _read(self.value(v), shape)
         return found
 
@@ -120,6 +124,7 @@ class Columns(Copier):
             if rule is not None and (rows or node.op in _MADE):
                 try:
                     self.rows[node] = rule(self, node)
+                    self.take(node)
                     continue
                 except _Unsupported:
                     pass
@@ -151,6 +156,7 @@ def columns(block: Block, parameters: Sequence[Value], given: Sequence[Value]) -
                     own = [builder.parameter(p.type)]
                     walk.table[p] = own[0]
                 else:
+                    walk.take(p)
                     type = Type(p.dtype, (walk.length,))
                     own = [builder.parameter(type) for _ in range(math.prod(shape))]
                     walk.rows[p] = _array(own, shape)
