@@ -157,7 +157,7 @@ def test_in_parts(monkeypatch):
     for fn in (tridiagonal, lambda x: np.array([np.sum(x), np.sum(x[:6] ** 2), x[0]])):
         x = np.linspace(0, 1, 12)
         plan = agrees(fn, (x,)).plan(x)
-        assert len(plan._forward) + len(plan._reverse) > 1
+        assert len(plan._batches) > 1
 
 
 def test_bundle_adjustment():
@@ -349,7 +349,7 @@ def test_other_indices_have_another_pattern(monkeypatch):
     for index in (first, second, first, second.copy()):
         found = derivative(X, index).toarray()
         np.testing.assert_allclose(found, dense(lambda x: fn(x, index), (X,)))
-    assert calls == ["pattern", "colours"] * 2
+    assert calls == ["pattern", "colours"]
     first[0] = 4  # in place
     np.testing.assert_allclose(derivative(X, first).toarray(), dense(lambda x: fn(x, first), (X,)))
 

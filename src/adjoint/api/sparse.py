@@ -12,11 +12,13 @@ import numpy as np
 
 from adjoint import tree
 from adjoint.api.derivatives import grad
+from adjoint.api.local import Local, same
 from adjoint.api.plans import Plan, rows_that_differ
 from adjoint.api.sweeps import Sweeps, random_like
 from adjoint.api.tracing import name_of
 from adjoint.errors import InputError, NoRuleError
 from adjoint.transforms.colouring import of_jacobian, of_symmetric
+from adjoint.transforms.cut import gathers
 from adjoint.transforms.sparsity import Detection
 
 if TYPE_CHECKING:
@@ -37,12 +39,15 @@ class _Known:
     graph :
         Kept, so that no other takes its identity.
     detection : Detection
+    local : bool
+        Whether it may do no more with arguments than to read parts of them.
     plans : list
         Pairs of what the pattern was found for, and the plan; last used first.
     """
 
     graph: Any
     detection: Detection
+    local: bool
     plans: list[tuple[list[Any], Plan]] = field(default_factory=list)
 
 
@@ -72,6 +77,8 @@ class SparseDerivative:
         self.sweeps = Sweeps(differentiated, argnums, holomorphic)
         self.given = None if sparsity is None else _as_pattern(sparsity, symmetric)
         self.forward = True
+        self._local = Local(fun, argnums, holomorphic)
+        self._reads = False  # whether it was of use
         self._lock = threading.RLock()
         self._known: dict[int, _Known] = {}
         self._of_given: dict[Any, Plan] = {}
@@ -83,8 +90,8 @@ class SparseDerivative:
         leaves = self.sweeps.leaves(args, kwargs)
         plan = self._plan(args, kwargs, leaves)
         try:
-            matrix = plan.matrix(self.sweeps, args, kwargs, leaves)
-        except ValueError:
+            matrix = plan.matrix(args, kwargs, leaves)
+        except (ValueError, IndexError):
             if self.given is not None:  # for results of the lengths of another call
                 self._fitting_results(args, kwargs, leaves)
             raise
@@ -114,20 +121,35 @@ class SparseDerivative:
             return self._plan_of_found(args, kwargs, leaves)
 
     def _plan_of_found(self, args: Any, kwargs: Any, leaves: list[Any]) -> Plan:
+        plan = self._plan_of_reads(args, kwargs, leaves) if self._reads else None
+        if plan is not None:
+            return plan
         known, values = self._detection(args, kwargs, leaves)
+        if known.local and not self._reads:
+            plan = self._plan_of_reads(args, kwargs, leaves)
+            if plan is not None:
+                self._reads = True
+                return plan
         facts = [np.shape(x) for x in leaves] + known.detection.facts(values)
         for k, (of, plan) in enumerate(known.plans):
-            if all(map(_same, of, facts)):
+            if same(of, facts):
                 known.plans.insert(0, known.plans.pop(k))
                 return plan
         pattern, results = self._detect(known, values)
         plan = next((p for _, p in known.plans if _same_pattern(p.pattern, pattern)), None)
         if plan is None:
-            plan = self._made(pattern, args, kwargs, leaves, results)
+            plan = self._made(None, pattern, args, kwargs, leaves, results)
         kept = [x.copy() if isinstance(x, np.ndarray) else x for x in facts]
         known.plans.insert(0, (kept, plan))
         del known.plans[_KEPT:]
         return plan
+
+    def _plan_of_reads(self, args: Any, kwargs: Any, leaves: list[Any]) -> Plan | None:
+        """Return a plan made by what is read of the arguments, if that is all of them."""
+        try:
+            return self._local.plan(args, kwargs, leaves, self._made)
+        except NoRuleError:  # there are no forward sweeps
+            return None
 
     def _detection(self, args: Any, kwargs: Any, leaves: list[Any]) -> tuple[_Known, list[Any]]:
         sweeps, seeds = self.sweeps, leaves
@@ -139,7 +161,10 @@ class SparseDerivative:
         known = self._known.get(id(graph))
         if known is None:
             detection = sweeps.detection(graph, args, kwargs, len(seeds))
-            known = self._known[id(graph)] = _Known(graph, detection)
+            parameters = graph.function.block.parameters
+            inputs = [parameters[k] for k in (*detection.moved, *detection.tangents)]
+            local = self.forward and not self.symmetric and gathers(graph.function.block, inputs)
+            known = self._known[id(graph)] = _Known(graph, detection, local)
         return known, values
 
     def _pushes(self, args: Any, kwargs: Any, leaves: list[Any]) -> Any:
@@ -167,9 +192,16 @@ class SparseDerivative:
         return pattern, results
 
     def _made(
-        self, pattern: Any, args: Any, kwargs: Any, leaves: list[Any], results: Sequence[Any]
+        self,
+        sweeps: Sweeps | None,
+        pattern: Any,
+        args: Any,
+        kwargs: Any,
+        inputs: list[Any],
+        results: Sequence[Any],
     ) -> Plan:
         """Return the plan for a pattern, of sweeps in the modes that the function has."""
+        sweeps = self.sweeps if sweeps is None else sweeps
         if self.symmetric:
             compression = of_symmetric(pattern)
         else:
@@ -177,10 +209,10 @@ class SparseDerivative:
         if compression.reverse and self.forward:
             cts = [np.zeros(shape) if shape else 0.0 for shape in results]
             try:
-                self.sweeps.graph_of_pulls(args, kwargs, cts)
+                sweeps.graph_of_pulls(args, kwargs, cts)
             except NoRuleError:
                 compression = of_jacobian(pattern, "forward")
-        return Plan(pattern, compression, [np.shape(x) for x in leaves], results)
+        return Plan(pattern, compression, [np.shape(x) for x in inputs], results, sweeps)
 
     def _plan_of_given(self, args: Any, kwargs: Any, leaves: list[Any]) -> Plan:
         key = (tuple([np.shape(x) for x in leaves]), tree.structure((args, kwargs)))
@@ -189,7 +221,8 @@ class SparseDerivative:
             return plan
         results = self._fitting_results(args, kwargs, leaves)
         self._pushes(args, kwargs, leaves)
-        plan = self._made(self.given, args, kwargs, leaves, [np.shape(x) for x in results])
+        shapes = [np.shape(x) for x in results]
+        plan = self._made(None, self.given, args, kwargs, leaves, shapes)
         self._of_given[key] = plan
         return plan
 
@@ -237,12 +270,6 @@ class SparseDerivative:
         seeds = [random_like(x, rng) for x in likes]
         products = sweep(args, kwargs, seeds)
         return [np.concatenate([np.ravel(x) for x in side]) for side in (products, seeds)]
-
-
-def _same(x: Any, y: Any) -> bool:
-    if isinstance(x, np.ndarray):
-        return isinstance(y, np.ndarray) and np.array_equal(x, y)
-    return type(x) is type(y) and bool(x == y)
 
 
 def _same_pattern(x: Any, y: Any) -> bool:
@@ -344,6 +371,9 @@ def sparse_jacobian(
     common column in one reverse sweep. The mode, or a mixture, that needs the fewest sweeps is
     chosen. All sweeps are one staged call, whatever their number. The pattern and the choice are
     kept: a second call with the same index arrays and lengths computes values alone.
+
+    Where arguments are only read by arrays of indices (``points[point_of]``), the sweeps are those
+    of the function of what is read, if they are fewer. Other indices need no others.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,7 +26,12 @@ from adjoint.staged.values import lift, require_equal
 from adjoint.transforms.reverse import reverse_walk
 from adjoint.transforms.transpose import linear_pullback
 
-__all__ = ["Trace", "as_leaf", "finish", "name_of", "positions", "record_call", "seed_like"]
+if TYPE_CHECKING:
+    from adjoint.api.staged_tracing import StagedCall
+
+__all__ = [
+    "Trace", "as_leaf", "finish", "name_of", "positions", "record_call", "seed_like", "trace_of",
+]  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -210,9 +215,16 @@ def _record_staged(
     fn: Callable, args: Sequence[Any], kwargs: dict[str, Any], argnums: tuple[int, ...], aux: bool
 ) -> Trace:
     """Record a call inside of a function that is being staged."""
-    from adjoint.api.staged_tracing import StagedCall, record_block, staged_push
+    from adjoint.api.staged_tracing import StagedCall
 
     call = StagedCall(fn, args, kwargs, argnums, aux, lambda x, name: as_leaf(x, name, fn))
+    return trace_of(call)
+
+
+def trace_of(call: StagedCall) -> Trace:
+    """Record a call that stands in a block of its own into the one around it."""
+    from adjoint.api.staged_tracing import record_block, staged_push
+
     replay, values, extra = record_block(call)
     block = Block()
     block.nodes = replay.nodes

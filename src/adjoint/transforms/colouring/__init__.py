@@ -9,6 +9,11 @@ The notation and most of the theory: A. Gebremedhin, F. Manne, A. Pothen, *What 
 Jacobian? Graph coloring for computing derivatives*, SIAM Review 47 (2005).
 """
 
-from adjoint.transforms.colouring.compression import Compression, of_jacobian, of_symmetric
+from adjoint.transforms.colouring.compression import (
+    Compression,
+    fewest_sweeps,
+    of_jacobian,
+    of_symmetric,
+)
 
-__all__ = ["Compression", "of_jacobian", "of_symmetric"]
+__all__ = ["Compression", "fewest_sweeps", "of_jacobian", "of_symmetric"]

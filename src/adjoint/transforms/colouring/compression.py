@@ -10,7 +10,7 @@ import numpy as np
 from adjoint.transforms.colouring.distance1 import colour_columns
 from adjoint.transforms.colouring.star import star_colouring
 
-__all__ = ["Compression", "of_jacobian", "of_symmetric"]
+__all__ = ["Compression", "fewest_sweeps", "of_jacobian", "of_symmetric"]
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,15 @@ def of_jacobian(pattern: Any, directions: str = "both") -> Compression:
                 found.append(_of_both(pattern, dense, by_rows))
                 fewest = min(fewest, found[-1].forward + found[-1].reverse)
     return min(found, key=lambda c: c.forward + c.reverse)
+
+
+def fewest_sweeps(pattern: Any) -> int:
+    """Return a number of sweeps that no compression of a pattern has less than."""
+    of_rows = np.diff(pattern.indptr)
+    of_columns = np.bincount(pattern.indices, minlength=pattern.shape[1])
+    fewest = min(int(of_rows.max(initial=0)), int(of_columns.max(initial=0)))
+    # With sweeps of both kinds: the fullest rows (columns), each in a sweep, and the others.
+    return min([fewest, *[_densest(counts)[1] for counts in (of_rows, of_columns)]])
 
 
 def _same(x: Any, y: Any) -> bool:

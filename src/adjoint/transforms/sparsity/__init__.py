@@ -7,6 +7,6 @@ the numbers at hand. ``operations`` are what that graph consists of, and form th
 ``closure`` says what they are. ``detect`` puts the parts together.
 """
 
-from adjoint.transforms.sparsity.detect import Detection
+from adjoint.transforms.sparsity.detect import Detection, parameters_read
 
-__all__ = ["Detection"]
+__all__ = ["Detection", "parameters_read"]

@@ -27,7 +27,7 @@ from adjoint.transforms.sparsity.sets import ID, IndexSets, forming
 from adjoint.transforms.sparsity.varying import varying
 from adjoint.transforms.sparsity.walk import Dependence
 
-__all__ = ["Detection"]
+__all__ = ["Detection", "parameters_read"]
 
 
 class Detection:
@@ -59,6 +59,7 @@ class Detection:
         tangents: Sequence[int],
         results: Sequence[int | tuple[int, ...]],
     ) -> None:
+        self.moved = tuple(moved)
         self.tangents = tuple(tangents)
         self.results = tuple(results)
         numbers = [k for k in results if isinstance(k, int)]
@@ -129,6 +130,12 @@ def _recorded(
         walk.run(block)
         builder.block.results = [walk.whole(block.results[k]) for k in results]
     return Function(f"{function.name}_sets", builder.block)
+
+
+def parameters_read(function: Function) -> tuple[int, ...]:
+    """Return the parameters that a simplified function's results depend on."""
+    used = set(_used(function.block))
+    return tuple([k for k, p in enumerate(function.block.parameters) if p in used])
 
 
 def _used(block: Block) -> Iterator[Value]:
