@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 import adjoint as ad
-from benchmarks.adbench import ba_derivative
 from benchmarks.peers.adjoint_peer import run_of
 from benchmarks.peers.task import Flat, Prepared, Run, Task, flat
 
@@ -45,11 +44,8 @@ def hand_complicated_jacobian(task: Task) -> tuple[Any, Any]:
 
 
 def ba_jacobian(task: Task) -> Run:
-    """Return the run of the sparse Jacobian, or of the compressed sweeps written by hand."""
-    if not hasattr(ad, "sparse_jacobian"):
-        pick = lambda found: [np.asarray(found[k]) for k in ("block", "weight_derivative")]
-        return run_of(lambda *args: ba_derivative(args), task.args, pick)
-    jacobian = ad.sparse_jacobian(task.function, argnums=(0, 1, 2))  # type: ignore[attr-defined]
+    """Return the run of the sparse Jacobian."""
+    jacobian = ad.sparse_jacobian(task.function, argnums=(0, 1, 2))
     cameras, points, weights, _, camera_of, point_of = task.args
     p, start = len(weights), (cameras.size, cameras.size + points.size)
 

@@ -69,10 +69,6 @@ class Table:
             f"size {size}, {threads} thread{'s' if threads > 1 else ''}, milliseconds of "
             f"{self.clock} time; times: the peer's over ours (more than 1: ours is faster)",
         ]
-        if "adjoint" in self.peers:
-            from benchmarks.peers.adjoint_peer import how
-
-            lines.append(f"adjoint: {how()}")
         groups = f"{'':26}|{'derivative':^{9 * (1 + len(self.rivals)) + 22}}"
         groups += f"|{'compile':^{9 * (1 + len(self.rivals))}}"
         groups += f"|{'forward':^{9 * len(self.forward)}}"
