@@ -202,7 +202,8 @@ def force(f: Lowering, lazy: Lazy, target: Buffer | None = None) -> Buffer:
         return lazy.buffer
     if target is None:
         target = new_buffer(f, lazy)
-    copy_into(f, target, lazy, itself=True)
+    if not lazy.unread:
+        copy_into(f, target, lazy, itself=True)
     made(f, lazy, target)
     return target
 
