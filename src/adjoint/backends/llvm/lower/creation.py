@@ -234,9 +234,7 @@ def _undefined(f: Lowering, node: Value) -> Any:
     if not type.shape:
         return Number(type.dtype, zero(type.dtype))
     shape = tuple(0 if n is None else f.body.most(f.dim(n), 0) for n in type.shape)
-    found = uniform(type.dtype, shape, zero(type.dtype))
-    found.unread = True
-    return found
+    return uniform(type.dtype, shape, zero(type.dtype))
 
 
 CREATION = {"full": _full, "iota": _iota, "eye": _eye, "undefined": _undefined}

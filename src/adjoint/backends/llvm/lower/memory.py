@@ -202,8 +202,7 @@ def force(f: Lowering, lazy: Lazy, target: Buffer | None = None) -> Buffer:
         return lazy.buffer
     if target is None:
         target = new_buffer(f, lazy)
-    if not lazy.unread:
-        copy_into(f, target, lazy, itself=True)
+    copy_into(f, target, lazy, itself=True)
     made(f, lazy, target)
     return target
 

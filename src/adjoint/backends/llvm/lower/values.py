@@ -105,8 +105,6 @@ class Lazy:
         The least and the greatest of its elements, which are integers, where they are known.
     tokens : frozenset of int
         What memory it is of, or will be once it is forced, as the analysis of ownership has it.
-    unread : bool
-        Whether nobody reads its elements: in memory, they may be anything.
     """
 
     dtype: np.dtype
@@ -121,7 +119,6 @@ class Lazy:
     key: Any = None
     bounds: tuple[Integer, Integer] | None = None
     tokens: frozenset[int] = frozenset()
-    unread: bool = False
 
 
 @dataclass(slots=True, eq=False)
