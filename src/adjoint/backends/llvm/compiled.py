@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from adjoint.backends.llvm import contexts, engine, stack_values
+from adjoint.backends.llvm.blocking import in_blocks
 from adjoint.backends.llvm.failed import Failed
 from adjoint.backends.llvm.lower.entry import lower_function
 from adjoint.backends.llvm.lower.python_entry import Derived
@@ -73,7 +74,8 @@ class Variant:
     ) -> None:
         contexts.prepare()
         began = time.perf_counter()
-        lowered = lower_function(function, dense, engine.host().attributes, derived, single)
+        attributes = engine.host().attributes
+        lowered = lower_function(in_blocks(function), dense, attributes, derived, single)
         self.program = lowered.program
         self.text = lowered.text
         self.lowering = time.perf_counter() - began
