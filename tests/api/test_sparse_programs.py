@@ -25,7 +25,7 @@ from tests.staged.program_checks import ARGNUMS, arguments, eagerly, in_python, 
 from tests.staged.random_source import write
 
 MANY = os.environ.get("ADJOINT_PROGRAMS")
-EXAMPLES = int(MANY or 20)
+EXAMPLES = int(MANY or 6)
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -49,7 +49,7 @@ function f() {
   %3: float64[0, 3] = constant([])
   %4: complex128[2] = constant([(1+2j), -0.5j])
   %5: bool[2] = constant([True, False])
-  %6: dtype('>f8')[1] = constant([1.5])
+  %6: float64[1] = constant([1.5])
   return %0, %1, %2, %3, %4, %5, %6
 }
 """,
@@ -89,7 +89,7 @@ function f(%x: float64[9, 9], %i: int, %k: int64, %mask: bool[9]) {
 function f(%x: float64[3]) {
   %0: float32[3] = cast(%x, dtype=float32)
   %1: bool[3] = cast(%x, dtype=bool)
-  %2: dtype('>i4')[3] = cast(%x, dtype=dtype('>i4'))
+  %2: int32[3] = cast(%x, dtype=dtype('>i4'))
   %3: int64[3] = numpy.argsort(args=(%x,), kwargs={'kind': 'stable', 'axis': 0})
   %4: float64[3] = einsum(%x, inputs=('i',), output='i', options={None: [1, 2:3], 2: (2:3)})
   %5: float64[] = numpy.sum(args=(%x,), kwargs={'dtype': numpy.float64, 'where': builtins.float})

@@ -286,6 +286,8 @@ class Jitted:
         function <lambda>
           loops over elements, and what each computes:
             %2 reduce_sum <- %1 multiply  (line 1)
+          memory:
+            %2 reduce_sum: as many bytes as it turns out to need, taken when it is needed
         <BLANKLINE>
         """
         leaves, spec, rebuild = self._leaves(args, kwargs)

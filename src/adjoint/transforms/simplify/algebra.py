@@ -319,6 +319,8 @@ def _sum_of_products(node: Value, walk: Rewriter) -> Answer:
     ndim = len(x.shape)
     summed = axis[0] % ndim
     own = [[_has_axis(shape, k, x.shape) for k in range(ndim)] for _, shape in operands]
+    if None in (*own[0], *own[1]):
+        return None
     (rows, columns) = [
         [k for k in range(ndim) if own[mine][k] and not own[1 - mine][k]] for mine in (0, 1)
     ]
@@ -349,10 +351,15 @@ def _before_broadcast(v: Value) -> tuple[Value, tuple[Any, ...]]:
     return v, v.shape
 
 
-def _has_axis(shape: tuple[Any, ...], k: int, whole: tuple[Any, ...]) -> bool:
-    """Tell whether an operand has numbers of its own along an axis of what it is broadcast to."""
+def _has_axis(shape: tuple[Any, ...], k: int, whole: tuple[Any, ...]) -> bool | None:
+    """Tell whether an operand has numbers of its own along an axis of what it is broadcast to.
+
+    None if that shows at run time only.
+    """
     at = k - (len(whole) - len(shape))
-    return at >= 0 and shape[at] == whole[k]
+    if at < 0:
+        return False
+    return True if shape[at] == whole[k] else False if shape[at] == 1 else None
 
 
 def _axes_in_order(

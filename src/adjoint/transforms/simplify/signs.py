@@ -104,6 +104,25 @@ def _minimum(node: Value, depth: int) -> float | None:
     return None if None in found else min(x for x in found if x is not None)
 
 
+def _entry(node: Value, depth: int) -> float | None:
+    """Return what no number is below that a loop has kept on a stack; one that it has not is 0."""
+    stack = node.inputs[0]
+    if stack.op is not structural.project_result or not isinstance(node.type, Type):
+        return None
+    loop, k = stack.inputs[0], stack.params["k"]
+    if loop.op is not control.for_loop or loop.inputs[3 + k].op is not control.empty_stack:
+        return None
+    (body,) = loop.blocks
+    lows: list[float | None] = [0.0]
+    kept = body.results[k]
+    while kept.op is control.push:
+        lows.append(_below(kept.inputs[1], depth))
+        kept = kept.inputs[0]
+    if kept is not body.parameters[1 + k] or None in lows:
+        return None
+    return min([x for x in lows if x is not None])
+
+
 _COMBINED: dict[Any, Callable[[Value, int], float | None]] = {
     ew.add: _add,
     ew.multiply: _multiply,
@@ -113,6 +132,7 @@ _COMBINED: dict[Any, Callable[[Value, int], float | None]] = {
     ew.maximum: _maximum,
     ew.minimum: _minimum,
     ew.where: _minimum,
+    control.entry: _entry,
 }
 
 

@@ -84,7 +84,8 @@ def allocate(
         dimensions = shape
     found = _place(f, dimensions or (None,), dtype, key)
     if found is None:
-        _note(f, key, "taken in each pass", (None,), dtype)
+        when = "in each pass" if len(f.hoists) > 1 else "when it is needed"
+        _note(f, key, f"taken {when}", (None,), dtype)
         pointer = _take_here(f, f.body.mul(f.body.product(shape), dtype.itemsize))
         return Buffer(dtype, shape, pointer, f.strides(shape, dtype), True)
     return Buffer(dtype, shape, found.pointer, f.strides(shape, dtype), True, memory=found)
