@@ -5,9 +5,10 @@ A program computes something for every row of an array and then reads a few of t
 goes up through operations that compute row k of their result from row k of their operands, as far
 as it can, and a store of the whole of an array is the array that is stored.
 
-It is done where the rows that are read were at most half as many as there are, in the call for
-which the function was staged. The indices are checked where they are used, as they were before, if
-they are used at all; the numbers are the same.
+It is done where the rows that are read were at most two thirds of those that there are, in the call
+for which the function was staged; where several sets of rows are read, for each of them. The
+indices are checked where they are used, as they were before, if they are used at all; the numbers
+are the same.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from adjoint.ops.linalg import matmul
 
 __all__ = ["by_element", "move_gathers"]
 
-GAIN = 2
+GAIN = 1.5
 """How many times as many rows there have to be as are read."""
 
 _BY_NAME = frozenset({
@@ -39,6 +40,12 @@ _BY_NAME = frozenset({
 def by_element(op: Op) -> bool:
     """Tell whether an operation computes each element from elements at the same place."""
     return op.name in _BY_NAME or (isinstance(op.fn, np.ufunc) and op.fn.signature is None)
+
+
+_MOVES = frozenset({
+    "constant", "getitem", "read", "permute", "reshape", "cast", "copy", "slice_length",
+})  # fmt: skip
+"""Operations that indices come from, which can be done early."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +67,37 @@ def _move_in(block: Block) -> bool:
     for node in block.nodes:
         for inner in node.blocks:
             changed = _move_in(inner) or changed
-    if any([_gather(node) is not None for node in block.nodes]):
-        changed = _Moving(block).changed or changed
+    found = [gathered for node in block.nodes if (gathered := _gather(node)) is not None]
+    if found:
+        former = list(block.nodes)
+        _move_up(block, [gathered.index for gathered in found])
+        moving = _Moving(block)
+        if not moving.changed:
+            block.nodes[:] = former
+        changed = moving.changed or changed
     return changed
+
+
+def _move_up(block: Block, indices: list[Value]) -> None:
+    """Have what indices are computed from come first, where that only moves elements about."""
+    own = set(block.nodes)
+    first: dict[Value, None] = {}
+
+    def take(value: Value) -> bool:
+        if value not in own or value in first:
+            return True
+        if value.op is None or value.op.name not in _MOVES or value.blocks:
+            return False
+        needed = {*operands(value), *values_in(value.type)}
+        if not all([take(v) for v in needed]):
+            return False
+        first[value] = None
+        return True
+
+    for index in indices:
+        take(index)
+    if first:
+        block.nodes[:] = [*first, *[node for node in block.nodes if node not in first]]
 
 
 def _gather(node: Value) -> _Rows | None:
@@ -97,48 +132,57 @@ class _Moving:
     Attributes
     ----------
     asked : dict
-        Value → the rows of it that all that come after it ask for; None if somebody asks for more.
+        Value → the sets of rows of it that all that come after it ask for; None if somebody asks
+        for more than pays.
+    moved : dict
+        Node → the sets of rows for which it is computed, each by a node of its own.
     """
 
     def __init__(self, block: Block) -> None:
         self.block = block
-        self.asked: dict[Value, _Rows | None] = {}
+        self.asked: dict[Value, tuple[_Rows, ...] | None] = {}
         self.own = {node: at for at, node in enumerate(block.nodes)}
         for result in block.results:
             self.asked[result] = None
-        moved: set[Value] = set()
+        self.moved: dict[Value, tuple[_Rows, ...]] = {}
         node: Value
         for node in reversed(block.nodes):
-            self._look_at(node, moved)
-        self.moved = moved
-        self.changed = bool(moved)
-        if moved:
+            self._look_at(node)
+        self.changed = bool(self.moved)
+        if self.moved:
             self._rewrite()
 
-    def _ask(self, value: Value, rows: _Rows | None) -> None:
+    def _ask(self, value: Value, sets: tuple[_Rows, ...] | None) -> None:
         if value not in self.own:
             return
-        if value in self.asked and self.asked[value] != rows:
-            rows = None
-        self.asked[value] = rows
+        former = self.asked.get(value, ())
+        if sets is None or former is None:
+            self.asked[value] = None
+            return
+        every = tuple(dict.fromkeys((*former, *sets)))
+        self.asked[value] = every if _pays(value, every) else None
 
-    def _look_at(self, node: Value, moved: set[Value]) -> None:
-        rows = self.asked.get(node)
-        if rows is not None and self.own.get(rows.index, -1) < self.own[node]:
-            wanted = _operands_of(node, rows)
-            if wanted is not None:
-                moved.add(node)
-                for x, part in zip(node.inputs, wanted, strict=True):
-                    if not isinstance(part, str):
-                        self._ask(x, part)
+    def _look_at(self, node: Value) -> None:
+        sets = self.asked.get(node)
+        if sets and all([self._comes_before(rows.index, node) for rows in sets]):
+            wanted = [_operands_of(node, rows) for rows in sets]
+            if None not in wanted:
+                self.moved[node] = sets
+                for parts in wanted:
+                    for x, part in zip(node.inputs, parts, strict=True):  # type: ignore[arg-type]
+                        if not isinstance(part, str):
+                            self._ask(x, None if part is None else (part,))
                 self._ask_all(set(values_in(node.params)) | set(values_in(node.type)))
                 return
         gathered = _gather(node)
         if gathered is not None:
-            self._ask(node.inputs[0], gathered)
+            self._ask(node.inputs[0], (gathered,))
             self._ask_all(set(values_in(node.params)) | set(values_in(node.type)))
             return
         self._ask_all({*operands(node), *free_values(*node.blocks, lengths=True)})
+
+    def _comes_before(self, index: Value, node: Value) -> bool:
+        return self.own.get(index, -1) < self.own[node]
 
     def _ask_all(self, values: set[Value]) -> None:
         for value in values:
@@ -149,15 +193,12 @@ class _Moving:
     def _rewrite(self) -> None:
         block, moved = self.block, self.moved
         nodes: list[Value] = []
-        part_of: dict[tuple[Value, int, Value], Value] = {}
+        part_of: dict[tuple[Value, _Rows], Value] = {}
         instead: dict[Value, Value] = {}
 
         def read(x: Value, rows: _Rows, node: Value) -> Value:
             """Return some rows of a value."""
-            if x in moved and self.asked[x] == rows:
-                return instead[x]
-            key = (x, rows.axis, rows.index)
-            found = part_of.get(key)
+            found = part_of.get((x, rows))
             if found is None:
                 assert isinstance(x.type, Type)
                 lead = len(x.shape) + rows.axis
@@ -165,15 +206,13 @@ class _Moving:
                 found = Value(
                     indexing.getitem, (x,), {"index": index}, _with(x.type, rows), (), node.place
                 )
-                part_of[key] = found
+                part_of[x, rows] = found
                 nodes.append(found)
             return found
 
         node: Value
         for node in block.nodes:
-            if node in moved:
-                rows = self.asked[node]
-                assert rows is not None
+            for rows in moved.get(node, ()):
                 wanted = _operands_of(node, rows)
                 assert wanted is not None
                 inputs = [
@@ -181,7 +220,7 @@ class _Moving:
                     for x, part in zip(node.inputs, wanted, strict=True)
                 ]
                 if node.op is indexing.update:
-                    instead[node] = inputs[1]
+                    part_of[node, rows] = inputs[1]
                     continue
                 assert isinstance(node.type, Type)
                 type = _with(node.type, rows)
@@ -190,15 +229,25 @@ class _Moving:
                     params["shape"] = type.shape
                 new = Value(node.op, tuple(inputs), params, type, (), node.place)
                 nodes.append(new)
-                instead[node] = new
+                part_of[node, rows] = new
+            if node in moved:
                 continue
             gathered = _gather(node)
             if gathered is not None and node.inputs[0] in moved:
-                instead[node] = instead[node.inputs[0]]
+                instead[node] = part_of[node.inputs[0], gathered]
                 continue
             nodes.append(node)
         block.nodes[:] = nodes
         substitute(block, instead)
+
+
+def _pays(value: Value, sets: tuple[_Rows, ...]) -> bool:
+    """Tell whether a value has enough more rows than are read of it."""
+    if len({rows.axis for rows in sets}) != 1:
+        return False
+    have = example(value.shape[sets[0].axis])
+    want = [example(rows.count) for rows in sets]
+    return have is not None and have >= GAIN * sum([n for n in want if n is not None])
 
 
 def _with(type: Type, rows: _Rows) -> Type:
