@@ -6,7 +6,7 @@ from collections import defaultdict
 
 from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.memory import force, reads
-from adjoint.backends.llvm.lower.values import Buffer, Lazy
+from adjoint.backends.llvm.lower.values import Buffer
 from adjoint.ir.core import Block
 from adjoint.ir.graph import Value, walk
 from adjoint.ir.types import StackType, Type
@@ -148,6 +148,3 @@ def before_control(f: Lowering, node: Value, repeated: bool) -> None:
         late = bool(changed and reads(lazy) & changed)
         if late or (inside and repeated and lazy.cost > CAPTURED) or (inside and lazy.shared):
             force(f, lazy)
-
-
-_ = Lazy

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from adjoint.backends.llvm.lower.blocks import before_control, lower_block, set_destination
+from adjoint.backends.llvm.lower.blocks import before_control, lower_block
 from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.memory import (
-    force,
     give_all,
     give_cell,
     lasting,
@@ -259,6 +256,3 @@ def _give_later(f: Lowering, pointer: str, shape: Shape, type: Type, handed: lis
     bytes = body.mul(body.product(shape), type.dtype.itemsize)
     body.do(f"store i64 {bytes}, ptr {field}")
     f.hoists[-1].cells.append(cell)
-
-
-_ = np, force, set_destination

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
-from adjoint.backends.llvm.lower.core import FOREIGN, Hoist, Lowering
+from adjoint.backends.llvm.lower.core import FOREIGN, Lowering
 from adjoint.backends.llvm.lower.memory import SMALL
 from adjoint.backends.llvm.lower.runtime import WORD
 from adjoint.backends.llvm.lower.types import (
@@ -242,5 +241,3 @@ def _undefined(f: Lowering, node: Value) -> Any:
 
 
 CREATION = {"full": _full, "iota": _iota, "eye": _eye, "undefined": _undefined}
-
-_ = math, Hoist

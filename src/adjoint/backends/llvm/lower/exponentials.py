@@ -12,11 +12,10 @@ from adjoint.backends.llvm.lower.folds import fold
 from adjoint.backends.llvm.lower.maps import cast_rep, combined
 from adjoint.backends.llvm.lower.memory import comparable, force
 from adjoint.backends.llvm.lower.reductions import extrema, sums
-from adjoint.backends.llvm.lower.scalar import Scalars, element_of
+from adjoint.backends.llvm.lower.scalar import Scalars
 from adjoint.backends.llvm.lower.types import Element, arithmetic, in_registers
 from adjoint.backends.llvm.lower.values import Lazy, Number
 from adjoint.ir.graph import Value
-from adjoint.ops import elementwise as ew
 from adjoint.ops.inference.reduction import normalized
 
 __all__ = ["EXPONENTIALS"]
@@ -143,5 +142,3 @@ EXPONENTIALS = {
     "softmax": _softmax(False),
     "log_softmax": _softmax(True),
 }
-
-_ = element_of, ew

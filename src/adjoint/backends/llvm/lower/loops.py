@@ -11,8 +11,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from adjoint.backends.llvm.lower import stacks
 from adjoint.backends.llvm.lower.blocks import (
     before_control,
@@ -498,6 +496,3 @@ def while_loop(f: Lowering, node: Value) -> None:
         _define_result(f, (node, k), state.after(names))
     leave_loop(f, hoist)
     f.loops_around[node] = len(f.hoists) - 1
-
-
-_ = np

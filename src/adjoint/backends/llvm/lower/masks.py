@@ -9,7 +9,7 @@ import numpy as np
 from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.costs import lazy_cost
 from adjoint.backends.llvm.lower.memory import allocate, force
-from adjoint.backends.llvm.lower.values import Buffer, Lazy, Number
+from adjoint.backends.llvm.lower.values import Lazy
 from adjoint.backends.llvm.writer import Integer
 
 __all__ = ["count_true", "places_of"]
@@ -66,6 +66,3 @@ def places_of(f: Lowering, rep: Any) -> list[Any]:
     f.memo.clear()
     f.through = outer
     return [Positions(t, 0, body.sub(n, 1)) for t, n in zip(targets, shape)]
-
-
-_ = Buffer, Number

@@ -10,7 +10,6 @@ import numpy as np
 from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.folds import Fold, fold
 from adjoint.backends.llvm.lower.indexing import source_index
-from adjoint.backends.llvm.lower.maps import combined
 from adjoint.backends.llvm.lower.memory import allocate, comparable, force
 from adjoint.backends.llvm.lower.nest import Axes, aligned, copy_into, each, prepare, settled
 from adjoint.backends.llvm.lower.paths import reached
@@ -209,5 +208,3 @@ ORDERS = {
     "scatter_along": _scatter_along,
     "last_writers": _last_writers,
 }
-
-_ = combined

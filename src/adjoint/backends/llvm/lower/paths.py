@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from adjoint.backends.llvm.lower import views
 from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.indexing import Selection, indexed, select
 from adjoint.backends.llvm.lower.positions import Positions
-from adjoint.backends.llvm.lower.values import Buffer, Number
+from adjoint.backends.llvm.lower.values import Buffer
 from adjoint.ir.graph import Value
 from adjoint.ir.types import Type
 from adjoint.ops import inference
@@ -125,6 +123,3 @@ def reached(f: Lowering, buffer: Buffer, x: Value, path: Any) -> Target | None:
         if part is None or not isinstance(part, Buffer):
             return None
     return Target(part)
-
-
-_ = np, Number

@@ -10,13 +10,12 @@ import numpy as np
 from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.folds import Fold, fold
 from adjoint.backends.llvm.lower.maps import cast_rep, combined
-from adjoint.backends.llvm.lower.scalar import Scalars, element_of
+from adjoint.backends.llvm.lower.scalar import Scalars
 from adjoint.backends.llvm.lower.types import BOOL, Element, arithmetic, in_registers, literal
-from adjoint.backends.llvm.lower.values import Lazy, Number
+from adjoint.backends.llvm.lower.values import Lazy
 from adjoint.backends.llvm.writer import Integer
 from adjoint.ir.graph import Value
 from adjoint.ops.inference.reduction import normalized
-from adjoint.ops.registry import OPS
 
 __all__ = ["REDUCTIONS", "sum_over", "sums"]
 
@@ -255,5 +254,3 @@ REDUCTIONS: dict[str, Callable[..., Any]] = {
     "numpy.all": _truths("all"),
     "numpy.count_nonzero": _count_nonzero,
 }
-
-_ = element_of, OPS, Number

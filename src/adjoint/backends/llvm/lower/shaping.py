@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.costs import CHEAP, lazy_cost
 from adjoint.backends.llvm.lower.indexing import indexed
 from adjoint.backends.llvm.lower.maps import cast_rep
-from adjoint.backends.llvm.lower.memory import allocate, force, in_memory_of, lasting
+from adjoint.backends.llvm.lower.memory import allocate, in_memory_of, lasting
 from adjoint.backends.llvm.lower.nest import copy_all, copy_into, mergeable
 from adjoint.backends.llvm.lower.paths import diagonal, followed
 from adjoint.backends.llvm.lower.reductions import sum_over
@@ -20,7 +19,6 @@ from adjoint.backends.llvm.lower.types import Element, arithmetic, literal
 from adjoint.backends.llvm.lower.values import Buffer, Index, Lazy, Number, Shape
 from adjoint.backends.llvm.writer import Integer
 from adjoint.ir.graph import Value
-from adjoint.ir.types import Type
 from adjoint.ops.inference.lengths import as_length
 
 __all__ = ["SHAPING", "result_buffer"]
@@ -303,5 +301,3 @@ SHAPING: dict[str, Callable[..., Any]] = {
     "pad": _pad,
     "sum_to": _sum_to,
 }
-
-_ = math, force, Type

@@ -9,16 +9,14 @@ import numpy as np
 from adjoint.backends.llvm.lower import stack_code
 from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.memory import (
-    allocate,
     force,
     in_memory_of,
     overwritten,
-    real_buffer,
 )
 from adjoint.backends.llvm.lower.nest import copy_into, mergeable, write_into
 from adjoint.backends.llvm.lower.runtime import take
 from adjoint.backends.llvm.lower.scalar import TABLE, Scalars
-from adjoint.backends.llvm.lower.types import cast, zero
+from adjoint.backends.llvm.lower.types import cast
 from adjoint.backends.llvm.lower.values import Buffer, Lazy, Number, Shape, Stack, Word
 from adjoint.backends.llvm.writer import COLD, Integer
 from adjoint.ir.graph import Value
@@ -337,5 +335,3 @@ STACKS = {
     "entry_add": _entry_add,
     "add_stacks": _add_stacks,
 }
-
-_ = allocate, real_buffer, zero

@@ -13,7 +13,6 @@ from adjoint.backends.llvm.lower.indexing import source_index
 from adjoint.backends.llvm.lower.memory import (
     allocate,
     force,
-    in_memory_of,
     overwritten,
     reads,
     real_buffer,
@@ -207,6 +206,3 @@ def _scatter(
 
 def _every(shape: Any) -> frozenset[int]:
     return frozenset(range(len(shape)))
-
-
-_ = np, in_memory_of
