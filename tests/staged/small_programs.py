@@ -266,6 +266,19 @@ def examples(x, n):
     return np.sum(ad.vmap(one)(a, np.arange(4)) ** 2) + np.sum(ad.vmap(same)(b) * b)
 
 
+def few(x, n):
+    rows = np.array([3, 0, -1, 3])
+    scales = (0.5, -1.5, 0.25)
+    y, z = np.zeros((len(x), 2)), np.outer(x, x[:2])
+    w = z
+    for i in range(3):
+        y += np.sin(z) * scales[i]
+        z = z * x[i] + np.sum(z, axis=0)
+        w = np.cos(w) * x[i]
+    u = np.exp(w) * x[n]
+    return np.sum(y[rows] * z[rows]) + np.sum(w[rows[:2]] * u[rows[1:3]] + u[rows[1:3]])
+
+
 # -- the check -------------------------------------------------------------------------------------
 
 
@@ -312,6 +325,7 @@ SAMPLES = {
     "recursive": Sample(recursive, SIZES),
     "listed": Sample(listed, SIZES),
     "looped": Sample(ad.checkpoint(looped, snapshots=3), SIZES, looped, orders=2),
+    "few": Sample(few, ((LONGER, 3), (X, 1), (LONGER, 0)), orders=2),
     "examples": Sample(examples, ((X, 3), (LONGER, 1), (X, 5))),
 }
 

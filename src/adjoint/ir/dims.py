@@ -167,16 +167,27 @@ def evaluate(x: Any, env: Mapping[Value, Any]) -> Any:
 
 def least(x: Any) -> int | None:
     """Return a number that x is proved never to be below, the best found; None if none is known."""
-    if not isinstance(x, Dim):
-        return x
+    low = _lowest(x, of_arguments=False) if isinstance(x, Dim) else x
+    return None if isinstance(low, Dim) else low
+
+
+def _lowest(x: Dim, of_arguments: bool) -> Any:
+    """Return what x is proved never to be below: a number, or an expression of arguments' lengths.
+
+    Those stay in it with ``of_arguments``; without, what is known of them takes their place.
+    """
     levels: dict[Value, int] = {}
     constant, terms = x.constant, dict(x.terms)
+    kept: dict[Value, int] = {}
     for _ in range(_DEEPEST):
         if not terms:
-            return constant
+            return _make(constant, kept)
         # A value goes after all whose bounds mention it: only then is its coefficient final.
         value = max(terms, key=lambda v: _level(v, levels, 0))
         c = terms.pop(value)
+        if of_arguments and value.example is not None:
+            kept[value] = c
+            continue
         bound = value.bounds[0 if c > 0 else 1]
         if bound is None:
             return None
@@ -235,10 +246,29 @@ def known_sign(x: Any) -> str | None:
         return "==0"
     known = ">=0" if low == 0 else "<=0" if high == 0 else None
     if known is None and isinstance(x, Dim) and assumptions.asked:
-        now = example(x)
-        if now is not None:
-            return assumptions.asked[-1](x, now)
+        return _assumed_sign(x)
     return known
+
+
+def _assumed_sign(x: Dim) -> str | None:
+    """Return the sign of x that is taken for granted, for what it is with the arguments at hand.
+
+    Where x depends on a loop's index too, the sign is that of all passes: ``n - i - 1`` is not
+    negative for an i below 5 if ``n - 5`` is not.
+    """
+    ask = assumptions.asked[-1]
+    now = example(x)
+    if now is not None:
+        return ask(x, now)
+    low = _lowest(x, of_arguments=True)
+    now = example(low)
+    if now is not None and now >= 0:
+        return ask(low, now) if isinstance(low, Dim) else None
+    high = _lowest(scale(x, -1), of_arguments=True)
+    now = example(high)
+    if now is not None and now > 0:
+        return "<0" if isinstance(high, Dim) and ask(high, now) == ">0" else None
+    return None
 
 
 class _Assumptions(threading.local):

@@ -24,6 +24,7 @@ from adjoint.staged.scopes import Entry, Field, note
 from adjoint.staged.values import Staged, emit
 from adjoint.staging import outside
 from adjoint.staging.branches import and_, if_, not_, or_, test
+from adjoint.staging.chosen import chosen
 from adjoint.staging.items import Items, as_items
 from adjoint.staging.loops import ForLoop, WhileLoop
 from adjoint.staging.merging import Conflict
@@ -241,10 +242,14 @@ def item(container: Any, index: Any) -> Any:
         if _has_traced(index):
             return captured_array(container)[index]
         return container[index]
+    if kind in (list, tuple) and container and isinstance(index, (Dim, Traced)):
+        number = chosen(container, index)
+        if number is not None:
+            return number
     if kind in CONTAINERS:
         if isinstance(index, Dim):
-            number: Any = index
-            index = operator.index(number)  # which entry it is, decides what the program is
+            entry: Any = index
+            index = operator.index(entry)  # which entry it is, decides what the program is
         if hasattr(kind, "__missing__") and index not in container:
             note(Entry(container, index))  # a default may be put there
             note_assigned(container, index)

@@ -319,7 +319,11 @@ class ForLoop(_Loop):
         )
 
     def _bound_index(self, index: Value, items: Range) -> None:
-        if items.step > 0:
+        if all(type(n) is int for n in (items.lo, items.hi)):
+            passes = range(items.lo, items.hi, items.step)
+            ends = (passes[0], passes[-1]) if passes else (0, 0)
+            index.bounds = (min(ends), max(ends))
+        elif items.step > 0:
             index.bounds = (items.lo, items.hi - 1)
         else:
             index.bounds = (items.hi + 1, items.lo)

@@ -2,7 +2,7 @@
 
 Arrays and floating-point numbers become hidden inputs of the graph, read again at each call. Other
 constants (integers, flags, strings) are taken for granted, under a guard: if one has changed at a
-later call, the function is staged anew.
+later call, the function is staged anew. So it is if another list or dictionary stands there.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from adjoint.staged.values import wrap
 from adjoint.staging.session import Capture, session
 
 __all__ = [
-    "CONTAINERS", "captured", "entry_of", "is_assigned", "is_made", "manage_entry", "manage_field",
-    "note_assigned", "note_made", "note_outside", "outer", "seen",
+    "CONTAINERS", "captured", "entries_of", "entry_of", "is_assigned", "is_made", "manage_entry",
+    "manage_field", "note_assigned", "note_made", "note_outside", "outer", "seen",
 ]  # fmt: skip
 
 _GUARDED = (bool, int, str, type(None))
@@ -31,6 +31,23 @@ CONTAINERS = frozenset({list, dict, OrderedDict, defaultdict, Counter})
 """Types whose entries staging sees to."""
 
 _NOTED = CONTAINERS | {set, tuple}
+
+
+class _Itself:
+    """An object that is compared by its identity."""
+
+    __slots__ = ("object",)
+
+    def __init__(self, object: Any) -> None:
+        self.object = object
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and other.object is self.object
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"a {type(self.object).__name__} at {id(self.object):#x}"
 
 
 def outer(name: str, value: Any, read: Callable[[], Any]) -> Any:
@@ -55,6 +72,7 @@ def captured(key: Any, value: Any, read: Callable[[], Any], what: str) -> Any:
         return value
     if kind in _NOTED:
         note_outside(value)
+        current.guards.setdefault(key, (lambda: _Itself(read()), _Itself(value), what))
         return value
     if kind in _GUARDED:
         current.guards.setdefault(key, (read, value, what))
@@ -86,20 +104,40 @@ def entry_of(container: Any, index: Any) -> Any:
     inside = id(container) not in session().outside or is_assigned(container, index)
     if inside or isinstance(value, Traced):
         return value
-    if kind in _NOTED:
-        note_outside(value)
-        return value
-    if kind in (np.ndarray, float, complex) or isinstance(value, np.generic):
+    if (
+        kind in _NOTED
+        or kind in _GUARDED
+        or kind in (np.ndarray, float, complex)
+        or (isinstance(value, np.generic))
+    ):
         what = f"the entry {index!r} of a {type(container).__name__}"
-        return captured((id(container), index), value, lambda: container[index], what)
+        return captured((id(container), index), value, lambda: _entry(container, index), what)
     return value
+
+
+def _entry(container: Any, index: Any) -> Any:
+    """Return an entry, or None if it is no longer there."""
+    try:
+        return container[index]
+    except LookupError:
+        return None
+
+
+def entries_of(container: Any) -> list[Any]:
+    """Return the entries of a list or tuple as the program sees them."""
+    outside, guards = session().outside, session().guards
+    if id(container) not in outside:
+        return list(container)
+    if type(container) is list:  # under one guard: there may be many
+        what = "the numbers, flags and strings of a list"
+        read = lambda: [x if type(x) in _GUARDED else None for x in container]
+        guards.setdefault((id(container), "entries"), (read, read(), what))
+    return [x if type(x) in _GUARDED else entry_of(container, k) for k, x in enumerate(container)]
 
 
 def seen(iterable: Any) -> Any:
     """Return what a loop of Python runs over, entries from outside as the program sees them."""
-    if type(iterable) in (list, tuple) and id(iterable) in session().outside:
-        return [entry_of(iterable, k) for k in range(len(iterable))]
-    return iterable
+    return entries_of(iterable) if type(iterable) in (list, tuple) else iterable
 
 
 def note_outside(container: Any) -> None:

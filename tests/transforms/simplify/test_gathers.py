@@ -5,6 +5,7 @@ import pytest
 
 import adjoint as ad
 from adjoint.backends import interpret
+from adjoint.ir.dims import Dim
 from adjoint.ir.graph import walk
 
 ROWS = np.array([3, 3, 0, -1, 17, 5, 2, 1, 30])
@@ -115,3 +116,98 @@ def test_an_index_that_is_out_of_range_is_refused():
     graph = ad.stage(product)(X, ROWS)
     with pytest.raises(IndexError, match="40"):
         interpret.run(graph.function, graph.inputs(X, ROWS + 30))
+
+
+# -- through loops ---------------------------------------------------------------------------------
+
+
+def carries_all(graph):
+    """Tell whether a loop of a graph carries an array of as many rows as the first argument."""
+    big = Dim(0, ((graph.function.block.parameters[0], 1),))
+    loops = [node for node in walk(graph.function.block) if node.op.name == "for"]
+    assert loops
+    return any(big in type.shape for loop in loops for type in loop.type)
+
+
+def summed_in_a_loop(x, rows):
+    total = np.zeros(x.shape)
+    for i in range(3):
+        total += x[:, i : i + 1] * (np.sin(x) @ A)
+    return total[rows]
+
+
+def carried_along(x, rows):
+    y = x
+    for i in range(5):
+        y = np.cos(y) * i + x
+    return y[rows]
+
+
+def two_sets(x, rows):
+    total = np.zeros(x.shape)
+    for i in range(3):
+        total = total + np.exp(x) * A[i]
+    return total[rows[:4]] * total[rows[4:8]]
+
+
+def beside_another(x, rows):
+    total, steps = np.zeros(x.shape), np.zeros(3)
+    for i in range(3):
+        total += np.sin(x) * i
+        steps += A[i]
+    return total[rows] + steps
+
+
+def nested(x, rows):
+    total = np.zeros(x.shape)
+    for i in range(3):
+        for j in range(2):
+            total += np.sin(x * i) * A[j]
+    return total[rows]
+
+
+THROUGH = [summed_in_a_loop, carried_along, two_sets, beside_another, nested]
+
+
+@pytest.mark.parametrize("fn", THROUGH)
+def test_a_loop_carries_the_rows_that_are_read(fn):
+    graph = ad.stage(fn)(X, ROWS)
+    np.testing.assert_array_equal(graph(X, ROWS), fn(X, ROWS))
+    assert not carries_all(graph)
+
+
+def whole_is_read_inside(x, rows):
+    total = x
+    for _ in range(3):
+        total = np.sin(total) + total.sum(axis=0)
+    return total[rows]
+
+
+def whole_is_returned(x, rows):
+    total = x
+    for _ in range(3):
+        total = np.sin(total)
+    return total[rows], total
+
+
+def rows_are_shifted(x, rows):
+    total = x
+    for _ in range(3):
+        total = total[::-1] * 2.0
+    return total[rows]
+
+
+@pytest.mark.parametrize("fn", [whole_is_read_inside, whole_is_returned, rows_are_shifted])
+def test_a_loop_that_needs_all_rows_carries_them(fn):
+    graph = ad.stage(fn)(X, ROWS)
+    for got, want in zip(graph(X, ROWS), fn(X, ROWS), strict=True):
+        np.testing.assert_array_equal(got, want)
+    assert carries_all(graph)
+
+
+def test_an_index_out_of_range_is_an_error_of_the_line_that_reads():
+    line = summed_in_a_loop.__code__.co_firstlineno + 4
+    for backend in ("interpret", "llvm"):
+        with pytest.raises(IndexError) as error:
+            ad.jit(summed_in_a_loop, backend=backend)(X, ROWS + 20)
+        assert any(f":{line}" in n or f"line {line}" in n for n in error.value.__notes__)

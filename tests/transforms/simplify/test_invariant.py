@@ -75,6 +75,20 @@ def test_what_may_fail_stays_with_what_needs_it(body):
     assert len(loop.blocks[0].nodes) == len(body.split("\n")) + 1
 
 
+READS = [s for s in STAYS if s.startswith("%0: float64 = getitem") and "%i" not in s]
+
+
+@pytest.mark.parametrize("body", READS)
+def test_a_read_leaves_a_loop_that_surely_runs(body):
+    runs = LOOP.replace("range(0, %n, 1)", "range(2, 5, 1)")
+    becomes(HEAD + runs.format(body), HEAD + body + runs.format(""), move_invariant)
+
+
+@pytest.mark.parametrize("passes", ["range(5, 5, 1)", "range(%n, 5, 1)", "range(0, 5, -1)"])
+def test_a_read_stays_in_a_loop_that_may_not_run(passes):
+    stays(HEAD + LOOP.replace("range(0, %n, 1)", passes).format(READS[0]), move_invariant)
+
+
 def test_an_operation_leaves_all_the_loops_that_it_does_not_depend_on():
     becomes(
         """

@@ -3,7 +3,8 @@
 A program computes something for every row of an array and then reads a few of the rows
 (``vertices[correspondences]``). If nobody reads the others, only those few are computed: the gather
 goes up through operations that compute row k of their result from row k of their operands, as far
-as it can, and a store of the whole of an array is the array that is stored.
+as it can, and a store of the whole of an array is the array that is stored. A loop that carries an
+array of which it computes the rows so carries those that are read after it.
 
 It is done where the rows that are read were at most two thirds of those that there are, in the call
 for which the function was staged; where several sets of rows are read, for each of them. The
@@ -13,7 +14,8 @@ are the same.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,8 +25,10 @@ from adjoint.ir.dims import example
 from adjoint.ir.edit import substitute
 from adjoint.ir.graph import Function, Value, free_values, operands, values_in
 from adjoint.ir.types import Type
-from adjoint.ops import indexing, structural
+from adjoint.ops import control, indexing, structural
 from adjoint.ops.linalg import matmul
+from adjoint.places import Place
+from adjoint.transforms.simplify.values import set_type
 
 __all__ = ["by_element", "move_gathers"]
 
@@ -50,11 +54,12 @@ _MOVES = frozenset({
 
 @dataclass(frozen=True)
 class _Rows:
-    """Rows that are read: along which axis, counted from the end, which, and how many."""
+    """Rows that are read: along which axis, counted from the end, which, how many, and where."""
 
     axis: int
     index: Value
     count: Any
+    place: Place | None = field(compare=False, default=None)
 
 
 def move_gathers(function: Function) -> bool:
@@ -71,10 +76,12 @@ def _move_in(block: Block) -> bool:
     if found:
         former = list(block.nodes)
         _move_up(block, [gathered.index for gathered in found])
-        moving = _Moving(block)
-        if not moving.changed:
+        moving = _Moving(block, {})
+        if moving.moved:
+            moving.rewrite({})
+            changed = True
+        else:
             block.nodes[:] = former
-        changed = moving.changed or changed
     return changed
 
 
@@ -119,7 +126,7 @@ def _gather(node: Value) -> _Rows | None:
     have, want = example(x.shape[at[0]]), example(rows.shape[0])
     if have is None or want is None or have < GAIN * want:
         return None
-    return _Rows(at[0] - ndim, rows, rows.shape[0])
+    return _Rows(at[0] - ndim, rows, rows.shape[0], node.place)
 
 
 def _whole(part: Any) -> bool:
@@ -129,6 +136,12 @@ def _whole(part: Any) -> bool:
 class _Moving:
     """The gathers of a block while they are moved.
 
+    Parameters
+    ----------
+    block : Block
+    carried : dict
+        Of a loop's body: number of a carried value → the sets of rows of it that are read.
+
     Attributes
     ----------
     asked : dict
@@ -136,21 +149,23 @@ class _Moving:
         for more than pays.
     moved : dict
         Node → the sets of rows for which it is computed, each by a node of its own.
+    loops : dict
+        Loop → what is moved in its body.
     """
 
-    def __init__(self, block: Block) -> None:
-        self.block = block
+    def __init__(self, block: Block, carried: dict[int, tuple[_Rows, ...]]) -> None:
+        self.block, self.carried = block, carried
         self.asked: dict[Value, tuple[_Rows, ...] | None] = {}
         self.own = {node: at for at, node in enumerate(block.nodes)}
-        for result in block.results:
-            self.asked[result] = None
+        for k in carried:
+            self.own[block.parameters[1 + k]] = -1
+        for k, result in enumerate(block.results):
+            self._ask(result, carried.get(k))
         self.moved: dict[Value, tuple[_Rows, ...]] = {}
+        self.loops: dict[Value, _Moving] = {}
         node: Value
         for node in reversed(block.nodes):
             self._look_at(node)
-        self.changed = bool(self.moved)
-        if self.moved:
-            self._rewrite()
 
     def _ask(self, value: Value, sets: tuple[_Rows, ...] | None) -> None:
         if value not in self.own:
@@ -164,6 +179,11 @@ class _Moving:
 
     def _look_at(self, node: Value) -> None:
         sets = self.asked.get(node)
+        if node.op is structural.project_result and node.inputs[0].op is control.for_loop:
+            return  # what is asked of it is looked at with the loop
+        if node.op is control.for_loop:
+            self._look_at_loop(node)
+            return
         if sets and all([self._comes_before(rows.index, node) for rows in sets]):
             wanted = [_operands_of(node, rows) for rows in sets]
             if None not in wanted:
@@ -181,6 +201,45 @@ class _Moving:
             return
         self._ask_all({*operands(node), *free_values(*node.blocks, lengths=True)})
 
+    def _look_at_loop(self, loop: Value) -> None:
+        results = [
+            node
+            for node in self.own
+            if node.op is structural.project_result and node.inputs[0] is loop
+        ]
+        carried: dict[int, tuple[_Rows, ...]] = {}
+        for result in results:
+            sets = self.asked.get(result)
+            if sets and all([self._comes_before(rows.index, loop) for rows in sets]):
+                carried[result.params["k"]] = sets
+        if len({result.params["k"] for result in results}) < len(results):
+            carried = {}
+        inner = None
+        while carried:
+            inner = _Moving(loop.blocks[0], carried)
+            refused = inner.refused()
+            if not refused:
+                break
+            carried = {k: sets for k, sets in carried.items() if k not in refused}
+        if inner is not None and carried:
+            self.loops[loop] = inner
+            for result in results:
+                if result.params["k"] in carried:
+                    self.moved[result] = carried[result.params["k"]]
+        for k, init in enumerate(loop.inputs[3:]):
+            self._ask(init, carried.get(k))
+        self._ask_all({*loop.inputs[:3], *values_in(loop.type)})
+        self._ask_all(set(free_values(*loop.blocks, lengths=True)))
+
+    def refused(self) -> list[int]:
+        """Return the carried values that have to be carried as a whole."""
+        found = []
+        for k, sets in self.carried.items():
+            asked = self.asked.get(self.block.parameters[1 + k], ())
+            if self.block.results[k] not in self.moved or asked is None or {*asked} - {*sets}:
+                found.append(k)
+        return found
+
     def _comes_before(self, index: Value, node: Value) -> bool:
         return self.own.get(index, -1) < self.own[node]
 
@@ -190,13 +249,13 @@ class _Moving:
 
     # -- the new nodes -----------------------------------------------------------------------------
 
-    def _rewrite(self) -> None:
+    def rewrite(self, part_of: dict[tuple[Value, _Rows], Value]) -> None:
+        """Compute the rows that are read, given those of the carried values."""
         block, moved = self.block, self.moved
         nodes: list[Value] = []
-        part_of: dict[tuple[Value, _Rows], Value] = {}
         instead: dict[Value, Value] = {}
 
-        def read(x: Value, rows: _Rows, node: Value) -> Value:
+        def read(x: Value, rows: _Rows) -> Value:
             """Return some rows of a value."""
             found = part_of.get((x, rows))
             if found is None:
@@ -204,7 +263,7 @@ class _Moving:
                 lead = len(x.shape) + rows.axis
                 index = (*[slice(None)] * lead, rows.index, *[slice(None)] * (-1 - rows.axis))
                 found = Value(
-                    indexing.getitem, (x,), {"index": index}, _with(x.type, rows), (), node.place
+                    indexing.getitem, (x,), {"index": index}, _with(x.type, rows), (), rows.place
                 )
                 part_of[x, rows] = found
                 nodes.append(found)
@@ -212,16 +271,24 @@ class _Moving:
 
         node: Value
         for node in block.nodes:
+            if node in self.loops:
+                self._carry_rows(node, read, part_of)
+            if node.op is structural.project_result and node in moved:
+                nodes.extend([part_of[node, rows] for rows in moved[node]])
+                continue
             for rows in moved.get(node, ()):
                 wanted = _operands_of(node, rows)
                 assert wanted is not None
                 inputs = [
-                    read(x, part, node) if isinstance(part, _Rows) else x
+                    read(x, part) if isinstance(part, _Rows) else x
                     for x, part in zip(node.inputs, wanted, strict=True)
                 ]
                 if node.op is indexing.update:
-                    part_of[node, rows] = inputs[1]
-                    continue
+                    former = part_of.get((node.inputs[0], rows))
+                    if former is None:
+                        part_of[node, rows] = inputs[1]
+                        continue
+                    inputs[0] = former  # of a carried value, whose memory is used again
                 assert isinstance(node.type, Type)
                 type = _with(node.type, rows)
                 params = dict(node.params)
@@ -239,6 +306,39 @@ class _Moving:
             nodes.append(node)
         block.nodes[:] = nodes
         substitute(block, instead)
+
+    def _carry_rows(
+        self,
+        loop: Value,
+        read: Callable[[Value, _Rows], Value],
+        part_of: dict[tuple[Value, _Rows], Value],
+    ) -> None:
+        """Have a loop carry rows of values; the whole ones are left for nobody."""
+        inner = self.loops[loop]
+        body = inner.block
+        assert isinstance(loop.type, tuple)
+        results = {v.params["k"]: v for v in self.moved if v.inputs[:1] == (loop,)}
+        types = list(loop.type)
+        inits, parameters = [], []
+        given: dict[tuple[Value, _Rows], Value] = {}
+        for k, sets in inner.carried.items():
+            for rows in sets:
+                type = _with(loop.type[k], rows)
+                inits.append(read(loop.inputs[3 + k], rows))
+                parameter = given[body.parameters[1 + k], rows] = Value(None, (), None, type)
+                parameters.append(parameter)
+                part_of[results[k], rows] = Value(
+                    structural.project_result, (loop,), {"k": len(types)}, type, (), loop.place
+                )
+                types.append(type)
+        inner.rewrite(given)
+        for k, sets in inner.carried.items():
+            body.results += [given[body.results[k], rows] for rows in sets]
+        for k in inner.carried:
+            body.results[k] = body.parameters[1 + k]
+        body.parameters += parameters
+        loop.inputs = (*loop.inputs, *inits)
+        set_type(loop, tuple(types))
 
 
 def _pays(value: Value, sets: tuple[_Rows, ...]) -> bool:

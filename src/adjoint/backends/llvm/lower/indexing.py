@@ -394,7 +394,8 @@ def gather(f: Lowering, rep: Any, found: Selection) -> Lazy:
         return f.element(rep, source_index(f, rep.shape, found, index))
 
     reads = tuple((s.rep, False) for s in sources if isinstance(s, Positions))
-    return Lazy(rep.dtype, shape, at, ((rep, False), *reads), lazy_cost(rep) + 2 * len(reads))
+    cost = lazy_cost(rep) + 3 * len(reads)
+    return Lazy(rep.dtype, shape, at, ((rep, False), *reads), cost, shared=f.node in f.several)
 
 
 def source_index(f: Lowering, have: Shape, found: Selection, index: Index) -> Index:
