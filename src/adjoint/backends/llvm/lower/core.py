@@ -13,7 +13,7 @@ from adjoint.backends.llvm.lower.outline import assembled
 from adjoint.backends.llvm.lower.program import Program
 from adjoint.backends.llvm.lower.runtime import needs
 from adjoint.backends.llvm.lower.stack_words import word_of, words_of
-from adjoint.backends.llvm.lower.types import Element, cast, in_memory, in_registers, part_size
+from adjoint.backends.llvm.lower.types import Element, cast, in_memory, part_size
 from adjoint.backends.llvm.lower.values import (
     MERGED,
     Array,
@@ -377,11 +377,6 @@ class Lowering:
         if self.fails:
             lines += ["failed:", "ret i32 1"]
         return f"{signature} {{\nstart:\n" + "\n".join(lines) + "\n}"
-
-    def register_types(self, key: Key) -> list[str]:
-        """Return the types of the registers that a number takes."""
-        dtype = type_of(key).dtype
-        return [in_registers(dtype)] * (2 if dtype.kind == "c" else 1)
 
     def enter(self, block: Block) -> None:
         """Begin to lower a block."""

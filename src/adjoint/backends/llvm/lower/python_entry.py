@@ -102,10 +102,8 @@ def symbols(failed: type) -> dict[str, int]:
         name: ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0
         for name in _PYTHON
     }
-    try:
-        from numpy._core import _multiarray_umath as core  # pyright: ignore[reportAttributeAccessIssue]
-    except ImportError:  # NumPy 1
-        from numpy.core import _multiarray_umath as core  # type: ignore[no-redef]
+    from numpy._core import _multiarray_umath as core  # pyright: ignore[reportAttributeAccessIssue]
+
     pointer = ctypes.pythonapi.PyCapsule_GetPointer
     pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
     table = pointer(core._ARRAY_API, None)

@@ -11,7 +11,7 @@ from adjoint.backends.llvm.lower.types import in_memory, part_size
 from adjoint.backends.llvm.lower.values import Word
 from adjoint.backends.llvm.writer import Module
 
-__all__ = ["HEADER", "adding", "copying", "needs", "word_bytes"]
+__all__ = ["HEADER", "adding", "copying", "needs"]
 
 HEADER = 32
 """Bytes of a header."""
@@ -27,15 +27,6 @@ def needs(module: Module) -> None:
     runtime.needs(module, "memory.take", "stack.place", "stack.zeros")
     module.declare("@llvm.memcpy.p0.p0.i64", _COPY)
     module.declare("@llvm.memset.p0.i64", _SET)
-
-
-def word_bytes(word: Word) -> int | None:
-    """Return the bytes of an entry; None if that depends on the array's shape."""
-    if word.kind == "number":
-        return word.dtype.itemsize
-    if word.kind == "ragged":
-        return 8 * (1 + word.ndim)
-    return HEADER if word.kind == "stack" else None
 
 
 def _tag(word: Word) -> str:
