@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from adjoint.backends.blame import named
 from adjoint.backends.llvm.lower import runtime
 from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.entry import STACK, Body, lower_body
@@ -160,11 +161,8 @@ def _message(failure: Failure) -> tuple[str, list[int]]:
     What an error says is a function of Python's: it is asked twice, with numbers that are found
     again in the text. Where that gives two formats, the message has no numbers.
     """
-    node = failure.node
-    where = f" (operation {node.op.name}" if node is not None and node.op is not None else ""
-    if where and node is not None and node.place:
-        where += f", line {node.place[1]} of {node.place[0]}"
-    where += ")" if where else ""
+    name = named(failure.node)
+    where = f" ({name})" if name else ""
     found = []
     kind = "an error"
     for pair in _PROBES:
