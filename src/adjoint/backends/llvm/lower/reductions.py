@@ -11,6 +11,7 @@ from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.folds import Fold, fold
 from adjoint.backends.llvm.lower.maps import cast_rep, combined
 from adjoint.backends.llvm.lower.scalar import Scalars
+from adjoint.backends.llvm.lower.scalar_arithmetic import complex_product
 from adjoint.backends.llvm.lower.types import BOOL, Element, arithmetic, in_registers, literal
 from adjoint.backends.llvm.lower.values import Lazy
 from adjoint.backends.llvm.writer import Integer
@@ -40,8 +41,6 @@ def products(f: Lowering, dtype: np.dtype) -> Fold:
     """Return the fold that multiplies."""
     body, t = f.body, in_registers(dtype)
     if dtype.kind == "c":
-        from adjoint.backends.llvm.lower.scalar import complex_product
-
         e = Scalars(body)
         return Fold(dtype, 1, lambda x, y: complex_product(e, e.part(dtype), x, y))
 
