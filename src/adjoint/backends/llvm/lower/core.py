@@ -381,13 +381,21 @@ class Lowering:
     def enter(self, block: Block) -> None:
         """Begin to lower a block."""
         self.blocks.append([block, -1])
+        self.enter_scope()
+
+    def leave(self) -> None:
+        """End a block."""
+        self.blocks.pop()
+        self.leave_scope()
+
+    def enter_scope(self) -> None:
+        """Begin what does not always run, or runs several times."""
         self.forced.append([])
         self.memo.clear()
         self.body.enter_scope()
 
-    def leave(self) -> None:
-        """End a block: what was forced in it is not in memory after it."""
-        self.blocks.pop()
+    def leave_scope(self) -> None:
+        """End it: what was forced in it is not in memory after it."""
         self.memo.clear()
         self.body.leave_scope()
         for lazy in self.forced.pop():

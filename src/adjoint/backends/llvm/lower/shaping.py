@@ -12,7 +12,7 @@ from adjoint.backends.llvm.lower.costs import CHEAP, lazy_cost
 from adjoint.backends.llvm.lower.indexing import indexed
 from adjoint.backends.llvm.lower.maps import cast_rep
 from adjoint.backends.llvm.lower.memory import allocate, in_memory_of, lasting
-from adjoint.backends.llvm.lower.nest import copy_all, copy_into, mergeable
+from adjoint.backends.llvm.lower.nest import copy_into, mergeable, write_into
 from adjoint.backends.llvm.lower.paths import diagonal, followed
 from adjoint.backends.llvm.lower.reductions import sum_over
 from adjoint.backends.llvm.lower.scalar import Scalars, select
@@ -164,7 +164,7 @@ def _stack(f: Lowering, node: Value) -> Any:
         sources[axis] = k
         places.append(views.affine(f, target, rest, sources))
     if rest and len(reps) <= TOGETHER:
-        copy_all(f, list(zip(places, reps, strict=True)))
+        write_into(f, list(zip(places, reps, strict=True)))
         return target
     for place, rep in zip(places, reps, strict=True):
         copy_into(f, place, rep)
