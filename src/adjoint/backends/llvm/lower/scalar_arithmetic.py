@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from adjoint.backends.llvm.lower.library import integer_power
-from adjoint.backends.llvm.lower.scalar import Scalars, is_zero, row, select, zero_of
+from adjoint.backends.llvm.lower.scalar import Row, Scalars, is_zero, row, select, zero_of
 from adjoint.backends.llvm.lower.scalar_tests import comparison
 from adjoint.backends.llvm.lower.types import in_registers, known
 
@@ -16,26 +16,21 @@ __all__ = ["complex_product", "complex_quotient"]
 # -- arithmetic ------------------------------------------------------------------------------------
 
 
-@row("add", "fiuc")
-def _add(e: Scalars, loop: Any, x: Any, y: Any) -> Any:
-    t = loop[0]
-    if t.kind == "c":
-        p = e.part(t)
-        return e.flt("fadd", p, x[0], y[0]), e.flt("fadd", p, x[1], y[1])
-    if t.kind == "f":
-        return e.flt("fadd", t, x, y)
-    return e.op("add", in_registers(t), x, y)
+def _added(how: str) -> Row:
+    def add(e: Scalars, loop: Any, x: Any, y: Any) -> Any:
+        t = loop[0]
+        if t.kind == "c":
+            p = e.part(t)
+            return e.flt(f"f{how}", p, x[0], y[0]), e.flt(f"f{how}", p, x[1], y[1])
+        if t.kind == "f":
+            return e.flt(f"f{how}", t, x, y)
+        return e.op(how, in_registers(t), x, y)
+
+    return add
 
 
-@row("subtract", "fiuc")
-def _subtract(e: Scalars, loop: Any, x: Any, y: Any) -> Any:
-    t = loop[0]
-    if t.kind == "c":
-        p = e.part(t)
-        return e.flt("fsub", p, x[0], y[0]), e.flt("fsub", p, x[1], y[1])
-    if t.kind == "f":
-        return e.flt("fsub", t, x, y)
-    return e.op("sub", in_registers(t), x, y)
+row("add", "fiuc")(_added("add"))
+_subtract = row("subtract", "fiuc")(_added("sub"))
 
 
 @row("extended_subtract", "fiuc")
