@@ -12,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from adjoint.backends.blame import note
 from adjoint.backends.observe import Checker, Counter, Counts
 from adjoint.backends.parameters import Frame
 from adjoint.backends.prepare import prepare
 from adjoint.backends.program import Program
-from adjoint.ir.graph import Function, Value
+from adjoint.ir.graph import Function
 
 __all__ = ["DEEPEST", "Counts", "count", "run"]
 
@@ -94,14 +95,5 @@ def _execute(program: Program, frame: Frame) -> list[Any]:
             del results
             segment = call.after
     except Exception as error:
-        _note(error, program.nodes.get(step))
+        note(error, program.nodes.get(step))
         raise
-
-
-def _note(error: Exception, node: Value | None) -> None:
-    if node is None or node.op is None:
-        return
-    place = f", line {node.place[1]} of {node.place[0]}" if node.place else ""
-    note = f"in operation {node.op.name}{place}"
-    if note not in getattr(error, "__notes__", ()):
-        error.add_note(note)

@@ -25,8 +25,8 @@ from adjoint.ir.graph import Value
 from adjoint.ir.types import Type
 from adjoint.ops import creation, indexing, structural
 from adjoint.ops import elementwise as ew
+from adjoint.ops.inference.elementwise import is_elementwise
 from adjoint.staged.values import lift, value_of, wrap
-from adjoint.transforms.simplify.gathers import by_element
 
 __all__ = ["Columns", "columns"]
 
@@ -388,4 +388,4 @@ _RULES: dict[Op, Callable[[Columns, Value], np.ndarray]] = {
 def _rule_of(op: Op | None) -> Callable[[Columns, Value], np.ndarray] | None:
     if op in _RULES:
         return _RULES[op]
-    return _each if op is not None and by_element(op) else None
+    return _each if op is not None and is_elementwise(op) else None

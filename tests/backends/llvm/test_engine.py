@@ -35,7 +35,7 @@ body:
 done:
   ret void
 }}
-{engine.host().attribute_group(0)}
+attributes #0 = {{ {engine.host().attributes} }}
 """
 
 

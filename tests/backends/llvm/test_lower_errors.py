@@ -154,3 +154,17 @@ def test_integers_beyond_64_bits_are_refused(fn, args):
     graph = ad.stage(fn)(*args)
     with pytest.raises(OverflowError, match="does not fit an integer of 64 bits"):
         compiled.run(graph.function, graph.inputs(*args))
+
+
+def test_arguments_that_the_code_is_not_for_are_refused():
+    def scaled(x, y, a):
+        return (x @ y) * a
+
+    graph = ad.stage(scaled)(v(4, 3), v(3), 2.0)
+    args = [np.zeros((4, 2), np.float32), v(3), 2.0]
+    variant = compiled.Variant(graph.function, (True,) * 3)
+    with pytest.raises(TypeError) as caught:
+        compiled.call(variant, args)
+    wanted = "(float64(4,3), float64(3,), float)"
+    given = "(float32(4,2), float64(3,), float)"
+    assert str(caught.value).endswith(f"scaled' is for {wanted}, not for {given}")

@@ -108,7 +108,7 @@ MISTAKES = {
     "exponents are natural numbers": (errors("powers of integers"), says(f"{LOWER}.elementwise:_natural", "f.refuse_unless(f.body.compare('sge', least, 0))", "pass")),
     "a refusal holds where its condition does not": (errors("power"), says(f"{LOWER}.checks:checked", "node.op is control.unless", "False")),
     "a NaN is an integer": (errors("int"), says(f"{LOWER}.python_functions:_int", "f.check(fine, lambda word, _: _not_an_integer(word), word)", "pass")),
-    "a remainder has the sign of the dividend": (lambda: same(remainder, -7, 3), says(f"{LOWER}.scalar:_remainder_integers", "e.select(up, ty, safe, '0')", "'0'")),
+    "a remainder has the sign of the dividend": (lambda: same(remainder, -7, 3), says(f"{LOWER}.scalar_arithmetic:_remainder_integers", "e.select(up, ty, safe, '0')", "'0'")),
     "what is stored is not what is overwritten": (lambda: same(shifted, np.arange(40.0), np.ones(40)), says(f"{LOWER}.stores:_overlaps", "not _same_places(rep, target.buffer, tokens, len(target.buffer.shape))", "False")),
 }  # fmt: skip
 

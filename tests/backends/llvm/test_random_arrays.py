@@ -20,6 +20,8 @@ from hypothesis import strategies as st
 
 import adjoint as ad
 from adjoint.errors import AdjointError
+from adjoint.ir.graph import Function, walk
+from adjoint.ir.types import Type
 from tests.backends.llvm.lowering import evaluate
 
 MANY = os.environ.get("ADJOINT_PROGRAMS")
@@ -126,11 +128,11 @@ def value(node: Any, args: tuple[Any, ...]) -> Any:
     return x.real.astype(float)
 
 
-def smallest(dtypes: list[np.dtype]) -> float:
-    """Return the tolerance for numbers that were computed in some of these dtypes."""
-    single = any(d.kind in "fc" and d.itemsize // (1 + (d.kind == "c")) == 4 for d in dtypes)
-    small = any(d.kind in "iub" and d.itemsize <= 2 for d in dtypes)
-    return 1e-3 if single or small else 1e-9
+def tolerance(function: Function) -> float:
+    """Return how far apart numbers may be, by the coarsest dtype that some are computed in."""
+    types = [node.type for node in walk(function.block) if isinstance(node.type, Type)]
+    eps = [np.finfo(t.dtype).eps for t in types if t.dtype.kind in "fc"]
+    return 1e-3 if max(eps, default=0) > 1e-12 else 1e-9
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -176,7 +178,7 @@ def check(seed: int, tell: Callable[[str], None] = lambda text: None) -> bool:
             return False
         if np.asarray(want).dtype == np.float16 or _extreme(want):
             return False
-        evaluate(graph.function, *graph.inputs(*args), rtol=smallest([x.dtype for x in args]))
+        evaluate(graph.function, *graph.inputs(*args), rtol=tolerance(graph.function))
     return True
 
 

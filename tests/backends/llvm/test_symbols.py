@@ -32,7 +32,7 @@ define {routine.result} @f({passed}) #0 {{
   {target}call {routine.result} @{routine.symbol}({passed})
   {back}
 }}
-{engine.host().attribute_group(0)}
+attributes #0 = {{ {engine.host().attributes} }}
 """
     result = {"void": None, "i32": ctypes.c_int32, "float": ctypes.c_float}
     result["double"] = ctypes.c_double

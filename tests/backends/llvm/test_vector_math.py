@@ -58,7 +58,8 @@ def compiled(name, kind, vectors):
     f = vector_math.function(name, kind, vectors)
     widths = [1, *(width for width, _ in f.variants)]
     text = vector_math.prelude([f]) + "".join(loop(f, width) for width in widths)
-    text += '!2 = !{!"llvm.loop.interleave.count", i32 1}\n' + engine.host().attribute_group(0)
+    text += '!2 = !{!"llvm.loop.interleave.count", i32 1}\n'
+    text += f"attributes #0 = {{ {engine.host().attributes} }}"
     passed = engine.optimise(text)
     for width, symbol in f.variants:
         assert f"call <{width} x {kind}> @{symbol}(" in passed, "not vectorised"
@@ -308,7 +309,7 @@ join:
 done:
   ret void
 }}
-{engine.host().attribute_group(0)}
+attributes #0 = {{ {engine.host().attributes} }}
 """
     )
     passed = engine.optimise(text)

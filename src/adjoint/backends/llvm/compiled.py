@@ -15,8 +15,9 @@ from adjoint.backends.llvm.blocking import in_blocks
 from adjoint.backends.llvm.failed import Failed
 from adjoint.backends.llvm.lower.entry import lower_function
 from adjoint.backends.llvm.lower.python_entry import Derived
+from adjoint.ir.dims import texts
 from adjoint.ir.graph import Function
-from adjoint.ir.types import StackType, Type
+from adjoint.ir.types import StackType, Type, of_value
 
 __all__ = ["Compiled", "Derived", "Variant", "argument", "call", "compile_function", "run"]
 
@@ -53,6 +54,10 @@ class Variant:
 
     Attributes
     ----------
+    name : str
+        Of the function.
+    types : list of Type or StackType
+        Of its arguments.
     enter : builtin function
         Takes the arguments. It returns NotImplemented where they are not what the code is for, or
         where no context is idle; it raises `Failed` (`contexts.error_of` says why).
@@ -73,6 +78,10 @@ class Variant:
         single: bool = False,
     ) -> None:
         contexts.prepare()
+        left_out = {d.parameter for d in derived}
+        parameters = enumerate(function.block.parameters)
+        self.name = function.name
+        self.types = [p.type for k, p in parameters if k not in left_out]
         began = time.perf_counter()
         attributes = engine.host().attributes
         lowered = lower_function(in_blocks(function), dense, attributes, derived, single)
@@ -141,8 +150,15 @@ def call(variant: Variant, args: Sequence[Any]) -> Any:
     except Failed as failed:
         raise contexts.error_of(failed) from None
     if found is NotImplemented:
-        raise TypeError("the arguments are not of the types that the code is for")
+        wanted, given = _listed(variant.types), _listed([of_value(x) for x in args])
+        raise TypeError(f"the code of {variant.name!r} is for ({wanted}), not for ({given})")
     return found
+
+
+def _listed(types: Sequence[Any]) -> str:
+    shapes = texts(*[t.shape if isinstance(t, Type) else () for t in types])
+    pairs = zip(types, shapes, strict=True)
+    return ", ".join(str(t) if shape == "()" else f"{t.dtype}{shape}" for t, shape in pairs)
 
 
 def argument(x: Any, type: Type | StackType) -> Any:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from adjoint.backends.blame import note
 from adjoint.backends.llvm import engine
 from adjoint.backends.llvm.failed import Failed
 from adjoint.backends.llvm.frames import run_call
@@ -26,7 +27,7 @@ from adjoint.backends.llvm.threads import Pool
 if TYPE_CHECKING:
     from adjoint.backends.llvm.lower.program import Program
 
-__all__ = ["add_context", "callback", "error_of", "forget", "note", "prepare", "remember"]
+__all__ = ["add_context", "callback", "error_of", "forget", "prepare", "remember"]
 
 LIMIT = 1 << 30
 """Bytes of memory that a context keeps between calls."""
@@ -124,18 +125,6 @@ def error_of(failed: Failed) -> BaseException:
     note(error, failure.node)
     _give()(context.address)
     return error
-
-
-def note(error: BaseException, node: object) -> None:
-    """Say in an error which operation raised it, and at which line of the user's program."""
-    op = getattr(node, "op", None)
-    if op is None:
-        return
-    place = getattr(node, "place", None)
-    where = f", line {place[1]} of {place[0]}" if place else ""
-    text = f"in operation {op.name}{where}"
-    if text not in getattr(error, "__notes__", ()):
-        error.add_note(text)
 
 
 def _called_back(address: int, number: int, frame: int) -> None:

@@ -106,10 +106,6 @@ class Host:
         """Attributes that every function defined in a module should have."""
         return f'nounwind "prefer-vector-width"="{self.vector_width}"'
 
-    def attribute_group(self, number: int) -> str:
-        """Return the text of `attributes` as a group, to which functions refer as ``#number``."""
-        return f"attributes #{number} = {{ {self.attributes} }}"
-
 
 @dataclass(frozen=True, slots=True)
 class ObjectCode:

@@ -14,7 +14,7 @@ from adjoint.ir.types import AnyType, Type
 from adjoint.ops.inference import dummies
 from adjoint.ops.registry import OPS, Op
 
-__all__ = ["RULES", "Call", "infer", "rule"]
+__all__ = ["RULES", "Call", "infer", "rule", "rule_of"]
 
 Types = AnyType | tuple[AnyType, ...]
 
@@ -128,10 +128,11 @@ def infer(
         length or _nothing,
         quotient or _nothing,
     )
-    return _rule_of(op)(call)
+    return rule_of(op)(call)
 
 
-def _rule_of(op: Op) -> Rule:
+def rule_of(op: Op) -> Rule:
+    """Return the rule of an operation."""
     if OPS.get(op.name) is op:  # a user's operation may be called like one of ours
         found = RULES.get(op.name)
         if found is not None:

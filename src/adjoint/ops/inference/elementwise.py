@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from adjoint.ops.inference.call import Call, rule
+from adjoint.ops.inference.call import Call, rule, rule_of
 from adjoint.ops.inference.lengths import broadcast
+from adjoint.ops.registry import OPS, Op
 
-__all__ = ["elementwise"]
+__all__ = ["elementwise", "is_elementwise"]
 
 
 @rule(
@@ -32,3 +33,10 @@ def elementwise(call: Call) -> Any:
     if isinstance(result, tuple):
         return tuple([t.with_shape(shape) for t in result])
     return result.with_shape(shape)
+
+
+def is_elementwise(op: Op) -> bool:
+    """Tell whether an operation computes an element from the elements of its operands facing it."""
+    if rule_of(op) is elementwise:
+        return True
+    return op.name in ("cast", "copy") and OPS.get(op.name) is op

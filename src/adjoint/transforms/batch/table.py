@@ -11,8 +11,7 @@ from adjoint.ir.build import innermost
 from adjoint.ir.graph import Value
 from adjoint.ir.types import AnyType, StackType, Type
 from adjoint.ops.indexing import getitem
-from adjoint.ops.inference import call as inference
-from adjoint.ops.inference.elementwise import elementwise
+from adjoint.ops.inference.elementwise import is_elementwise
 from adjoint.ops.registry import Op
 from adjoint.ops.structural import cast, permute, reshape
 from adjoint.staged.values import emit, value_of, wrap
@@ -66,7 +65,7 @@ def rule_of(op: Op, varying: bool = False) -> Rule | None:
     found = RULES.get(op.name)
     if op.name in ONE_BY_ONE:
         return None
-    if found is None and inference._rule_of(op) is elementwise:
+    if found is None and is_elementwise(op):
         found = RULES["add"]
     return None if varying and op.name not in _TAKES_VARYING else found
 

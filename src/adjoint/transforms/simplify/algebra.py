@@ -275,7 +275,7 @@ def _reduce_sum(node: Value, walk: Rewriter) -> Answer:
     return None if number is None else walk.emit(ew.multiply, (of, number), None, node.type, node)
 
 
-def _sum_of_product(node: Value, walk: Rewriter) -> Answer:
+def _sum_of_rows(node: Value, walk: Rewriter) -> Answer:
     """Sum the rows or the columns of a product of matrices before they are multiplied."""
     (x,) = node.inputs
     axis = node.params.get("axis")
@@ -425,7 +425,7 @@ ALGEBRA = Rules(
         structural.broadcast_to: (_if_same_type, _broadcast_to),
         structural.cast: (_cast,),
         structural.copy: (_copy,),
-        structural.reduce_sum: (_reduce_sum, _sum_of_product, _sum_of_products),
+        structural.reduce_sum: (_reduce_sum, _sum_of_rows, _sum_of_products),
         getitem: (_part,),
         read: (_part,),
     },

@@ -20,31 +20,21 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.ir.core import Block, Op
+from adjoint.ir.core import Block
 from adjoint.ir.dims import example
 from adjoint.ir.edit import substitute
 from adjoint.ir.graph import Function, Value, free_values, operands, values_in
 from adjoint.ir.types import Type
 from adjoint.ops import control, indexing, structural
+from adjoint.ops.inference.elementwise import is_elementwise
 from adjoint.ops.linalg import matmul
 from adjoint.places import Place
 from adjoint.transforms.simplify.values import set_type
 
-__all__ = ["by_element", "move_gathers"]
+__all__ = ["move_gathers"]
 
 GAIN = 1.5
 """How many times as many rows there have to be as are read."""
-
-_BY_NAME = frozenset({
-    "where", "cast", "copy", "strong_multiply", "strong_divide", "extended_subtract",
-    "one_minus_square", "sech2", "logistic", "softplus",
-})  # fmt: skip
-
-
-def by_element(op: Op) -> bool:
-    """Tell whether an operation computes each element from elements at the same place."""
-    return op.name in _BY_NAME or (isinstance(op.fn, np.ufunc) and op.fn.signature is None)
-
 
 _MOVES = frozenset({
     "constant", "getitem", "read", "permute", "reshape", "cast", "copy", "slice_length",
@@ -368,7 +358,7 @@ def _operands_of(node: Value, rows: _Rows) -> list[_Rows | str | None] | None:
     if None in type.shape or rows.index in node.inputs:
         return None
     length = type.shape[axis]
-    if by_element(op):
+    if is_elementwise(op):
         return _each(node, rows, length)
     if op is matmul:
         x, y = node.inputs

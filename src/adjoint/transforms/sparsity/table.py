@@ -17,8 +17,7 @@ from adjoint.ir.core import Op
 from adjoint.ir.graph import Value
 from adjoint.ir.types import StackType, Type
 from adjoint.ops import structural
-from adjoint.ops.inference import call as inference
-from adjoint.ops.inference.elementwise import elementwise as is_elementwise
+from adjoint.ops.inference.elementwise import is_elementwise
 from adjoint.ops.plain import ufunc_op
 from adjoint.staged.values import param, shape_of, value_of
 from adjoint.transforms.sparsity import operations as on_sets
@@ -120,7 +119,7 @@ def rule_of(op: Op) -> Rule:
     found = _RULES.get(op.name)
     if found is not None:
         return found
-    return spread_over if inference._rule_of(op) is is_elementwise else everything
+    return spread_over if is_elementwise(op) else everything
 
 
 def everything(o: Operation) -> Any:

@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from adjoint.backends.llvm.lower.fusion import same_index
 from adjoint.ir.dims import Dim
 from adjoint.ir.graph import Value
 from adjoint.ir.types import Type
 from adjoint.ops import indexing, structural
+from adjoint.ops.inference.elementwise import is_elementwise
 from adjoint.ops.registry import OPS
 
 __all__ = ["Rows", "axis_of_rows", "rows_of", "with_length"]
@@ -63,7 +63,7 @@ def rows_of(node: Value, length: Dim) -> Rows | None:
     at = axis_of_rows(node.type, length)
     if at is None and any(n == length for n in node.type.shape):
         return None
-    if same_index(op):
+    if is_elementwise(op):
         return _elementwise(node, at, length)
     found = _RULES.get(op.name) if OPS.get(op.name) is op else None
     return None if found is None else found(node, at, length)
@@ -276,7 +276,6 @@ _RULES: dict[str, Callable[[Value, int | None, Dim], Rows | None]] = {
     "matmul": _matmul,
     **dict.fromkeys(("read", "getitem", "permute", "reshape", "broadcast_to"), _view),
     "full": _full,
-    **dict.fromkeys(("real", "imag"), _elementwise),
 }
 
 

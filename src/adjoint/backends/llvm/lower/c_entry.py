@@ -16,12 +16,14 @@ from typing import Any
 
 import numpy as np
 
+from adjoint.backends.blame import named
 from adjoint.backends.llvm.lower import runtime
 from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.entry import STACK, Body, lower_body
 from adjoint.backends.llvm.lower.nest import copy_into
 from adjoint.backends.llvm.lower.program import Failure, Program
 from adjoint.backends.llvm.lower.runtime import CONTEXT_WORDS, WORD
+from adjoint.backends.llvm.lower.straight import Straight
 from adjoint.backends.llvm.lower.types import (
     arithmetic,
     in_memory,
@@ -160,11 +162,8 @@ def _message(failure: Failure) -> tuple[str, list[int]]:
     What an error says is a function of Python's: it is asked twice, with numbers that are found
     again in the text. Where that gives two formats, the message has no numbers.
     """
-    node = failure.node
-    where = f" (operation {node.op.name}" if node is not None and node.op is not None else ""
-    if where and node is not None and node.place:
-        where += f", line {node.place[1]} of {node.place[0]}"
-    where += ")" if where else ""
+    name = named(failure.node)
+    where = f" ({name})" if name else ""
     found = []
     kind = "an error"
     for pair in _PROBES:
@@ -201,32 +200,16 @@ def _string(text: str) -> tuple[int, str]:
     return len(data), _bytes(data)
 
 
-class _Writer:
+class _Writer(Straight):
     """The entry while it is written."""
 
     def __init__(self, program: Program, function: Function, plan: Plan, body: Body) -> None:
+        super().__init__(program.module)
         self.program = program
-        self.module = program.module
         self.function = function
         self.plan = plan
         self.body = body
-        self.lines: list[str] = []
-        self.names = 0
-
-    def let(self, text: str) -> str:
-        self.names += 1
-        self.lines.append(f"%x{self.names} = {text}")
-        return f"%x{self.names}"
-
-    def do(self, text: str) -> None:
-        self.lines.append(text)
-
-    def label(self) -> str:
-        self.names += 1
-        return f"l{self.names}"
-
-    def place(self, base: str, offset: int) -> str:
-        return self.let(f"getelementptr inbounds i8, ptr {base}, i64 {offset}")
+        self.numbers = {p: f"%p{k}" for k, p in enumerate(function.block.parameters)}
 
     def text(self, text: str) -> str:
         """Return the name of a string."""
@@ -246,22 +229,11 @@ class _Writer:
 
     # -- lengths -----------------------------------------------------------------------------------
 
-    def dim(self, n: Any) -> Any:
-        """Return a length from the parameters."""
-        if not isinstance(n, Dim):
-            return n
-        numbers = {p: f"%p{k}" for k, p in enumerate(self.function.block.parameters)}
-        total: Any = n.constant
-        for value, c in n.terms:
-            x = numbers[value] if value in numbers else value.params["value"]
-            total = self.let(f"add i64 {total}, {self.let(f'mul i64 {x}, {c}')}")
-        return total
-
     def bytes(self, type: Type) -> Any:
         """Return the bytes of an array."""
         total: Any = type.dtype.itemsize
         for n in type.shape:
-            total = self.let(f"mul i64 {total}, {self.dim(n)}")
+            total = self.let(f"mul i64 {total}, {self.dim(n, self.numbers)}")
         return total
 
     def require(self, truth: str, message: str, *numbers: str) -> None:
@@ -276,12 +248,12 @@ class _Writer:
     def check_lengths(self) -> None:
         lengths = self.plan.lengths
         for k, n in enumerate(lengths):
-            truth = self.let(f"icmp sge i64 %p{k}, {n.least}")
+            truth = self.compare("sge", "i64", f"%p{k}", n.least)
             self.require(
                 truth, f"{n.name} is %lld: the code is for lengths of at least {n.least}", f"%p{k}"
             )
             for j in range(k):
-                truth = self.let(f"icmp ne i64 %p{j}, %p{k}")
+                truth = self.compare("ne", "i64", f"%p{j}", f"%p{k}")
                 other = lengths[j].name
                 self.require(
                     truth, f"{other} and {n.name} are %lld: the code is for lengths that differ",
@@ -289,13 +261,13 @@ class _Writer:
                 )  # fmt: skip
             for c in n.others:
                 if c >= n.least:
-                    truth = self.let(f"icmp ne i64 %p{k}, {c}")
+                    truth = self.compare("ne", "i64", f"%p{k}", c)
                     self.require(truth, f"{n.name} is {c}, for which the code is not")
         names = {p: n.name for p, n in zip(self.function.block.parameters, lengths, strict=False)}
         for x, sign in self.plan.signs:
             how = {">0": "sgt", ">=0": "sge", "<0": "slt"}[sign]
-            n = self.dim(x)
-            truth = self.let(f"icmp {how} i64 {n}, 0")
+            n = self.dim(x, self.numbers)
+            truth = self.compare(how, "i64", n, 0)
             text = Dim.text(x, names.__getitem__)
             self.require(truth, f"{text} is %lld: the code is for {text} {sign[:-1]} 0", str(n))
 
@@ -312,7 +284,7 @@ class _Writer:
             im = self.let(f"load {part}, ptr {self.place(f'%p{k}', size)}, align {size}")
             return [f"ptr %p{k}"], [f"{part} {re}", f"{part} {im}"]
         if dtype.kind == "b":
-            x = self.let(f"icmp ne i8 %p{k}, 0")
+            x = self.compare("ne", "i8", f"%p{k}", 0)
             return [f"i8 %p{k}"], [f"i1 {x}"]
         kind = in_registers(dtype)
         return [f"{kind} %p{k}"], [f"{kind} %p{k}"]
@@ -354,14 +326,14 @@ def _define(program: Program, function: Function, plan: Plan, body: Body) -> Non
             continue
         size = e.bytes(r.type)
         block = e.let(runtime.take(e.module, "%ctx", str(size)))
-        some = e.let(f"icmp ne ptr {block}, null")
+        some = e.compare("ne", "ptr", block, "null")
         e.require(some, "there is no memory for an array of %lld bytes", str(size))
         given.append(f"ptr {block}")
         if number in in_place:
             copies.append((in_place[number], block, size))
     status = e.let(f"call i32 @graph({', '.join([*given, 'ptr %out'])})")
     fine, bad = e.label(), e.label()
-    truth = e.let(f"icmp eq i32 {status}, 0")
+    truth = e.compare("eq", "i32", status, 0)
     e.do(f"br i1 {truth}, label %{fine}, label %{bad}, !prof !0")
     e.do(f"{bad}:")
     for number, r in enumerate(results):
@@ -423,13 +395,13 @@ def _report(e: _Writer) -> None:
     kind = "{ ptr, [3 x i8] }"
     value = f"[{', '.join(rows)}]" if rows else "zeroinitializer"
     e.module.declare("@messages", f"@messages = internal constant [{count} x {kind}] {value}")
-    site = e.let(f"load i64, ptr {e.place('%ctx', 8 * WORD['site'])}")
+    site = e.field("%ctx", 8 * WORD["site"], "i64")
     first = e.place("%ctx", 8 * WORD["first"])
     row = e.let(f"getelementptr inbounds {kind}, ptr @messages, i64 {site}")
     format = e.let(f"load ptr, ptr {row}")
     numbers = []
     for k in range(3):
-        which = e.let(f"load i8, ptr {e.place(row, 8 + k)}")
+        which = e.field(row, 8 + k, "i8")
         wide = e.let(f"zext i8 {which} to i64")
         at = e.let(f"getelementptr inbounds i64, ptr {first}, i64 {wide}")
         numbers.append(e.let(f"load i64, ptr {at}"))

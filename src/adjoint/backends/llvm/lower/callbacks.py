@@ -297,14 +297,9 @@ def _aside(f: Lowering, truth: str) -> Iterator[None]:
     body.begin(bad)
     kept = f.memo, f.destinations, f.through
     f.memo, f.destinations, f.through = {}, {}, {}
-    f.forced.append([])
-    body.enter_scope()
+    f.enter_scope()
     yield
-    body.leave_scope()
-    for lazy in f.forced.pop():
-        lazy.buffer = None
-        if lazy.key in f.env:
-            f.pending[lazy.key] = lazy
+    f.leave_scope()
     f.memo, f.destinations, f.through = kept
     body.go(fine)
     body.begin(fine)

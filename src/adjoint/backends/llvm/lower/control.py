@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -35,7 +37,7 @@ from adjoint.ir.core import Block
 from adjoint.ir.graph import Value
 from adjoint.ir.types import StackType, Type
 
-__all__ = ["branch", "enter_loop", "independent", "leave_loop"]
+__all__ = ["branch", "counted", "enter_loop", "independent", "leave_loop"]
 
 INT = np.dtype(np.int64)
 
@@ -211,6 +213,28 @@ def leave_loop(f: Lowering, hoist: Hoist) -> None:
     give_all(f, hoist)
 
 
+@contextmanager
+def counted(f: Lowering, first: Integer, end: Integer, note: Sequence[str] = ()) -> Iterator[str]:
+    """Write a loop that carries nothing but its index; ``note``: what its end is marked with."""
+    body = f.body
+    hoist = enter_loop(f)
+    before = body.here.block
+    head, latch, after = body.label(), body.label(), body.label()
+    index, further = body.name(), body.name()
+    body.branch(body.compare("sgt", end, first), head, after)
+    body.begin(head)
+    body.do(f"{index} = phi i64 [ {first}, %{before} ], [ {further}, %{latch} ]")
+    lines = begin_pass(f)
+    yield index
+    end_pass(f, hoist, lines)
+    body.go(latch)
+    body.begin(latch)
+    body.do(f"{further} = add nuw nsw i64 {index}, 1")
+    body.branch(body.let(f"icmp slt i64 {further}, {end}"), head, after, *note)
+    body.begin(after)
+    leave_loop(f, hoist)
+
+
 # -- map -------------------------------------------------------------------------------------------
 
 
@@ -224,43 +248,30 @@ def independent(f: Lowering, node: Value) -> None:
     results = [_Gathered(f, k, t, some) for k, t in enumerate(node.type)]
     passes = Passes(f) if may_share(f, count) else None
     first, end = ("%begin", "%end") if passes else (0, count)
-    hoist = enter_loop(f)
-    before = body.here.block
-    head, after = body.label(), body.label()
-    index, further = body.name(), body.name()
     outside, f.uncounted = f.uncounted, 0
     written = body.loops
-    guard = body.compare("sgt", end, first)
-    body.branch(guard, head, after)
-    body.begin(head)
-    body.do(f"{index} = phi i64 [ {first}, %{before} ], [ {further}, %{head}.latch ]")
-    lines = begin_pass(f)
-    f.captured.append(f.lifetimes.captured[block])
-    f.enter(block)
-    (parameter,) = block.parameters
-    f.define(parameter, Number(INT, index))
-    for gathered, result in zip(results, block.results, strict=True):
-        gathered.begin(result, index, block)
-    lower_block(f, block)
-    f.node = node
-    for gathered, result in zip(results, block.results, strict=True):
-        gathered.store(f.rep(result), index)
-    f.leave()
-    f.captured.pop()
-    end_pass(f, hoist, lines)
-    work = weight(block) + f.uncounted
-    f.uncounted = outside
-    plain = body.loops == written
-    body.loops += 1
-    if not plain or passes is None:
-        poll(f, work)
-    body.go(f"{head}.latch")
-    body.begin(f"{head}.latch")
-    body.do(f"{further} = add nuw nsw i64 {index}, 1")
-    more = body.let(f"icmp slt i64 {further}, {end}")
-    body.branch(more, head, after, "" if plain else one_by_one(f))
-    body.begin(after)
-    leave_loop(f, hoist)
+    note: list[str] = []
+    with counted(f, first, end, note) as index:
+        f.captured.append(f.lifetimes.captured[block])
+        f.enter(block)
+        (parameter,) = block.parameters
+        f.define(parameter, Number(INT, index))
+        for gathered, result in zip(results, block.results, strict=True):
+            gathered.begin(result, index, block)
+        lower_block(f, block)
+        f.node = node
+        for gathered, result in zip(results, block.results, strict=True):
+            gathered.store(f.rep(result), index)
+        f.leave()
+        f.captured.pop()
+        work = weight(block) + f.uncounted
+        f.uncounted = outside
+        plain = body.loops == written
+        body.loops += 1
+        if not plain or passes is None:
+            poll(f, work)
+        if not plain:
+            note.append(one_by_one(f))
     if passes is not None:
         sized = all([gathered.target is not None for gathered in results])
         passes.close(some, work if plain else None, sized)

@@ -13,7 +13,7 @@ from adjoint.backends.llvm.lower.outline import assembled
 from adjoint.backends.llvm.lower.program import Program
 from adjoint.backends.llvm.lower.runtime import needs
 from adjoint.backends.llvm.lower.stack_words import word_of, words_of
-from adjoint.backends.llvm.lower.types import Element, cast, in_memory, in_registers, part_size
+from adjoint.backends.llvm.lower.types import Element, cast, in_memory, part_size
 from adjoint.backends.llvm.lower.values import (
     MERGED,
     Array,
@@ -378,21 +378,24 @@ class Lowering:
             lines += ["failed:", "ret i32 1"]
         return f"{signature} {{\nstart:\n" + "\n".join(lines) + "\n}"
 
-    def register_types(self, key: Key) -> list[str]:
-        """Return the types of the registers that a number takes."""
-        dtype = type_of(key).dtype
-        return [in_registers(dtype)] * (2 if dtype.kind == "c" else 1)
-
     def enter(self, block: Block) -> None:
         """Begin to lower a block."""
         self.blocks.append([block, -1])
+        self.enter_scope()
+
+    def leave(self) -> None:
+        """End a block."""
+        self.blocks.pop()
+        self.leave_scope()
+
+    def enter_scope(self) -> None:
+        """Begin what does not always run, or runs several times."""
         self.forced.append([])
         self.memo.clear()
         self.body.enter_scope()
 
-    def leave(self) -> None:
-        """End a block: what was forced in it is not in memory after it."""
-        self.blocks.pop()
+    def leave_scope(self) -> None:
+        """End it: what was forced in it is not in memory after it."""
         self.memo.clear()
         self.body.leave_scope()
         for lazy in self.forced.pop():

@@ -18,12 +18,12 @@ from adjoint.backends.llvm.lower.costs import CHEAP, lazy_cost
 from adjoint.backends.llvm.lower.memory import allocate
 from adjoint.backends.llvm.lower.nest import (
     Axes,
+    copy_into,
     count_nest,
     mergeable,
     parallel,
     prepare,
     settled,
-    write_into,
     write_out,
 )
 from adjoint.backends.llvm.lower.regions import (
@@ -473,7 +473,7 @@ def _in_registers(f: Lowering, rep: Any, how: Fold, axes: Any, result: Buffer) -
 
 def _in_memory(f: Lowering, rep: Any, how: Fold, axes: Any, trailing: int, result: Buffer) -> None:
     """Fold axes before others: into the result, row by row."""
-    write_into(f, result, uniform(how.dtype, result.shape, literal(how.start, how.dtype)), None)
+    copy_into(f, result, uniform(how.dtype, result.shape, literal(how.start, how.dtype)))
     outer, f.through = f.through, {}
     prepare(f, rep.shape, [(rep, True)])
     ndim = len(rep.shape)

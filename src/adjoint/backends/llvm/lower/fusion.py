@@ -9,27 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-import numpy as np
-
-from adjoint.ir.core import Block, Op
+from adjoint.ir.core import Block
 from adjoint.ir.graph import Value, operands
 from adjoint.ir.types import Type
+from adjoint.ops.inference.elementwise import is_elementwise
 from adjoint.transforms.lifetimes import Key
 
-__all__ = ["read_in_several", "same_index"]
-
-_NAMES = frozenset({
-    "where", "cast", "copy", "stop_gradient", "strong_multiply", "strong_divide",
-    "extended_subtract", "one_minus_square", "direction", "sech2", "logistic", "sinc", "fraction",
-    "softplus",
-})  # fmt: skip
-
-
-def same_index(op: Op | None) -> bool:
-    """Tell whether an operation computes an element from elements at the same index."""
-    if op is None:
-        return False
-    return op.name in _NAMES or (isinstance(op.fn, np.ufunc) and op.fn.signature is None)
+__all__ = ["read_in_several"]
 
 
 def read_in_several(block: Block) -> set[Key]:
@@ -61,7 +47,7 @@ def _visit(block: Block, found: set[Key]) -> None:
         for user in mine:
             if not isinstance(user, Value):
                 ends.add(user)
-            elif isinstance(user.type, Type) and same_index(user.op) and user.type.shape:
+            elif _at_indices(user):
                 if user.type.shape == node.type.shape:
                     ends |= roots[user]
                 else:
@@ -74,6 +60,13 @@ def _visit(block: Block, found: set[Key]) -> None:
             found.add(node)
             ends = {node}
         roots[node] = ends
+
+
+def _at_indices(user: Value) -> bool:
+    """Tell whether what is computed of an array is an array, from elements at the same indices."""
+    if not isinstance(user.type, Type) or not user.type.shape or user.op is None:
+        return False
+    return is_elementwise(user.op)
 
 
 def _free(block: Block) -> set[Value]:

@@ -21,10 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.backends.llvm.lower.control import enter_loop, leave_loop
+from adjoint.backends.llvm.lower.control import counted
 from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.costs import CHEAP
-from adjoint.backends.llvm.lower.memory import allocate, begin_pass, end_pass, force
+from adjoint.backends.llvm.lower.memory import allocate, force
 from adjoint.backends.llvm.lower.nest import copy_into
 from adjoint.backends.llvm.lower.types import in_registers
 from adjoint.backends.llvm.lower.values import Buffer, Lazy, Shape
@@ -126,30 +126,10 @@ def _batches(f: Lowering, lengths: Shape) -> Iterator[list[Integer]]:
 @contextmanager
 def _passes(f: Lowering, count: Integer) -> Iterator[str]:
     """Write a loop; what is put into memory in a pass is not there after it."""
-    body = f.body
-    hoist = enter_loop(f)
-    before = body.here.block
-    head, latch, after = body.label(), body.label(), body.label()
-    index, further = body.name(), body.name()
-    body.branch(body.compare("sgt", count, 0), head, after)
-    body.begin(head)
-    body.do(f"{index} = phi i64 [ 0, %{before} ], [ {further}, %{latch} ]")
-    lines = begin_pass(f)
-    f.forced.append([])
-    body.enter_scope()
-    yield index
-    body.leave_scope()
-    for lazy in f.forced.pop():
-        lazy.buffer = None
-        if lazy.key in f.env:
-            f.pending[lazy.key] = lazy
-    end_pass(f, hoist, lines)
-    body.go(latch)
-    body.begin(latch)
-    body.do(f"{further} = add nuw nsw i64 {index}, 1")
-    body.branch(body.let(f"icmp slt i64 {further}, {count}"), head, after)
-    body.begin(after)
-    leave_loop(f, hoist)
+    with counted(f, 0, count) as index:
+        f.enter_scope()
+        yield index
+        f.leave_scope()
 
 
 @contextmanager

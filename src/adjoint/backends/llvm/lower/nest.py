@@ -34,7 +34,6 @@ from adjoint.backends.llvm.writer import Integer
 
 __all__ = [
     "aligned",
-    "copy_all",
     "copy_into",
     "count_nest",
     "each",
@@ -291,68 +290,50 @@ def copy_into(f: Lowering, target: Buffer, rep: Array, itself: bool = False) -> 
 
     ``itself``: the memory is the array's own from now on.
     """
-    write_into(f, target, rep, None, itself)
+    write_into(f, [(target, rep)], None, itself)
 
 
 def write_into(
     f: Lowering,
-    target: Buffer,
-    rep: Array,
-    combine: Callable[[Element, Element], Element] | None,
+    pairs: Sequence[tuple[Buffer, Array]],
+    combine: Callable[[Element, Element], Element] | None = None,
     itself: bool = False,
 ) -> None:
-    """Store an array in memory; ``combine``: what was there, combined with it."""
-    shape = target.shape
-    if any(n == 0 for n in shape):
-        return
-    same = len(rep.shape) == len(shape)
-    outer, f.through = f.through, {}
-    if itself and isinstance(rep, Lazy):
-        operands = [(operand, same and here) for operand, here in rep.operands]
-        prepare(f, shape, operands, rep.key)
-    else:
-        prepare(f, shape, [(rep, same)])
-    lines = f.body.begin_nest()
-    axes = Axes(f, shape, [target, rep])
-    stores: list[tuple[Index, Element]] = []
+    """Store arrays of one shape in memory that no other of them reads, in one nest.
 
-    def body(index: Index) -> None:
-        at = aligned(rep, shape, index)
-        x = rep.element(at) if itself and isinstance(rep, Lazy) else f.element(rep, at)
-        x = cast(f.body, x, rep.dtype, target.dtype)
-        if combine is not None:
-            x = combine(f.load(target, index, pinned=True), x)
-        if axes.first_written:
-            f.store(target, index, x)
-        else:
-            stores.append((index, x))  # nothing that is read lies in the way then
-
-    each(f, axes, body, cost=element_cost(rep))
-    for index, x in stores:
-        f.store(target, index, x)
-    f.body.end_nest(lines)
-    check_regions(f)
-    count_nest(f, axes.counts)
-    settled(f)
-    f.through = outer
-
-
-def copy_all(f: Lowering, pairs: Sequence[tuple[Buffer, Array]]) -> None:
-    """Store arrays of one shape in memory that none of them reads, in one nest."""
+    ``combine``: what was there, combined with them.
+    """
     shape = pairs[0][0].shape
     if any(n == 0 for n in shape):
         return
     outer, f.through = f.through, {}
-    prepare(f, shape, [(rep, len(rep.shape) == len(shape)) for _, rep in pairs])
+    read = [(rep, len(rep.shape) == len(shape)) for _, rep in pairs]
+    ((rep, same), *_) = read
+    if itself and isinstance(rep, Lazy):
+        prepare(f, shape, [(x, same and here) for x, here in rep.operands], rep.key)
+    else:
+        prepare(f, shape, read)
     lines = f.body.begin_nest()
     axes = Axes(f, shape, [array for pair in pairs for array in pair])
+    stores: list[tuple[Buffer, Index, Element]] = []
 
     def body(index: Index) -> None:
         for target, rep in pairs:
-            x = f.element(rep, aligned(rep, shape, index))
-            f.store(target, index, cast(f.body, x, rep.dtype, target.dtype))
+            at = aligned(rep, shape, index)
+            x = rep.element(at) if itself and isinstance(rep, Lazy) else f.element(rep, at)
+            x = cast(f.body, x, rep.dtype, target.dtype)
+            if combine is not None:
+                x = combine(f.load(target, index, pinned=True), x)
+            if axes.first_written:
+                f.store(target, index, x)
+            else:
+                stores.append((target, index, x))  # nothing that is read lies in the way then
 
-    each(f, axes, body)
+    each(f, axes, body, cost=sum([element_cost(rep) for _, rep in pairs]))
+    for target, index, x in stores:
+        f.store(target, index, x)
     f.body.end_nest(lines)
+    check_regions(f)
+    count_nest(f, axes.counts)
     settled(f)
     f.through = outer

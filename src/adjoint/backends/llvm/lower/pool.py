@@ -401,30 +401,6 @@ many:
     ptr %ctx, ptr %function, ptr %captured, i64 0, i64 %count, i64 %size)
   ret i32 %result
 }}
-define internal i32 @pool.chunks(
-    ptr %ctx, ptr %function, ptr %captured, i64 %base, i64 %count, i64 %size) #1 {{
-  %left = sub i64 %count, %base
-  %up = add i64 %left, %size
-  %over = sub i64 %up, 1
-  %chunks = udiv i64 %over, %size
-  %limit = load i64, ptr @pool.limit
-  %several = icmp sgt i64 %limit, 1
-  %enough = icmp sgt i64 %chunks, 1
-  %wanted = and i1 %several, %enough
-  br i1 %wanted, label %try, label %alone
-try:
-  %busy = atomicrmw xchg ptr @pool.busy, i64 1 seq_cst
-  %free = icmp eq i64 %busy, 0
-  br i1 %free, label %split, label %alone
-split:
-  %result = call i32 @pool.split(
-    ptr %ctx, ptr %function, ptr %captured, i64 %base, i64 %count, i64 %size, i64 %chunks)
-  ret i32 %result
-alone:
-  %status = call i32 @pool.alone(
-    ptr %ctx, ptr %function, ptr %captured, i64 %base, i64 %count, i64 %size)
-  ret i32 %status
-}}
 define internal i32 @pool.alone(
     ptr %ctx, ptr %function, ptr %captured, i64 %first, i64 %count, i64 %size) #1 {{
 start:
@@ -449,6 +425,42 @@ end:
   ret i32 0
 bad:
   ret i32 1
+}}
+define i32 @parallel.serial(ptr %ctx, ptr %function, ptr %captured, i64 %count, i64 %work) #1 {{
+  %some = icmp sgt i64 %count, 0
+  br i1 %some, label %all, label %end
+all:
+  %status = call i32 %function(ptr %ctx, ptr %captured, i64 0, i64 %count)
+  ret i32 %status
+end:
+  ret i32 0
+}}
+"""
+
+_THREADS = """
+define internal i32 @pool.chunks(
+    ptr %ctx, ptr %function, ptr %captured, i64 %base, i64 %count, i64 %size) #1 {{
+  %left = sub i64 %count, %base
+  %up = add i64 %left, %size
+  %over = sub i64 %up, 1
+  %chunks = udiv i64 %over, %size
+  %limit = load i64, ptr @pool.limit
+  %several = icmp sgt i64 %limit, 1
+  %enough = icmp sgt i64 %chunks, 1
+  %wanted = and i1 %several, %enough
+  br i1 %wanted, label %try, label %alone
+try:
+  %busy = atomicrmw xchg ptr @pool.busy, i64 1 seq_cst
+  %free = icmp eq i64 %busy, 0
+  br i1 %free, label %split, label %alone
+split:
+  %result = call i32 @pool.split(
+    ptr %ctx, ptr %function, ptr %captured, i64 %base, i64 %count, i64 %size, i64 %chunks)
+  ret i32 %result
+alone:
+  %status = call i32 @pool.alone(
+    ptr %ctx, ptr %function, ptr %captured, i64 %base, i64 %count, i64 %size)
+  ret i32 %status
 }}
 define i32 @parallel.passes(ptr %ctx, ptr %function, ptr %captured, i64 %count, i64 %work) #1 {{
   %some = icmp sgt i64 %count, 0
@@ -483,15 +495,6 @@ bad:
 end:
   ret i32 0
 }}
-define i32 @parallel.serial(ptr %ctx, ptr %function, ptr %captured, i64 %count, i64 %work) #1 {{
-  %some = icmp sgt i64 %count, 0
-  br i1 %some, label %all, label %end
-all:
-  %status = call i32 %function(ptr %ctx, ptr %captured, i64 0, i64 %count)
-  ret i32 %status
-end:
-  ret i32 0
-}}
 """
 
 _DECLARED = """
@@ -520,7 +523,7 @@ def text(word: Callable[[str], str], words: dict[str, int]) -> str:
         "job_words": _JOB_WORDS, "stack": _STACK, "code": words["code"], "pause": pause,
         **{f"slot_{name}": at for name, at in _SLOT.items()},
     }  # fmt: skip
-    parts = [part.format(**places, **numbers) for part in (_PART, _WORK, _SPLIT, _RUN)]
+    parts = [part.format(**places, **numbers) for part in (_PART, _WORK, _SPLIT, _RUN, _THREADS)]
     return "".join([_GLOBALS, *parts, _DECLARED, declared])
 
 
@@ -530,43 +533,18 @@ define internal i32 @run.poll(ptr %ctx) #1 {{
   store i64 {grant}, ptr %fuelp
   ret i32 0
 }}
-define internal i32 @parallel.run(
-    ptr %ctx, ptr %function, ptr %captured, i64 %count, i64 %work) #0 {{
-start:
-  %some = call i64 @llvm.smax.i64(i64 %work, i64 1)
-  %few = udiv i64 {target}, %some
-  %least = call i64 @llvm.smax.i64(i64 %few, i64 1)
-  %long = icmp uge i64 %least, 1024
-  %round = and i64 %least, -1024
-  %size = select i1 %long, i64 %round, i64 %least
-  %total = mul i64 %count, %work
-  %small = icmp sle i64 %total, {target}
-  %step = select i1 %small, i64 %count, i64 %size
-  br label %head
-head:
-  %begin = phi i64 [ 0, %start ], [ %far, %run ]
-  %more = icmp slt i64 %begin, %count
-  br i1 %more, label %run, label %end
-run:
-  %far = add i64 %begin, %step
-  %below = icmp slt i64 %far, %count
-  %stop = select i1 %below, i64 %far, i64 %count
-  %status = call i32 %function(ptr %ctx, ptr %captured, i64 %begin, i64 %stop)
-  %fine = icmp eq i32 %status, 0
-  br i1 %fine, label %head, label %bad
-end:
+define internal i32 @run.ask(ptr %ctx) alwaysinline #0 {{
   ret i32 0
-bad:
-  ret i32 1
 }}
-define internal i32 @parallel.passes(
-    ptr %ctx, ptr %function, ptr %captured, i64 %count, i64 %work) #0 {{
-  %status = call i32 %function(ptr %ctx, ptr %captured, i64 0, i64 %count)
+define internal i32 @pool.chunks(
+    ptr %ctx, ptr %function, ptr %captured, i64 %base, i64 %count, i64 %size) #0 {{
+  %status = call i32 @pool.alone(
+    ptr %ctx, ptr %function, ptr %captured, i64 %base, i64 %count, i64 %size)
   ret i32 %status
 }}
-define internal i32 @parallel.serial(
-    ptr %ctx, ptr %function, ptr %captured, i64 %count, i64 %work) #0 {{
-  %status = call i32 %function(ptr %ctx, ptr %captured, i64 0, i64 %count)
+define i32 @parallel.passes(ptr %ctx, ptr %function, ptr %captured, i64 %count, i64 %work) #0 {{
+  %status = call i32 @parallel.serial(
+    ptr %ctx, ptr %function, ptr %captured, i64 %count, i64 %work)
   ret i32 %status
 }}
 """
@@ -574,4 +552,5 @@ define internal i32 @parallel.serial(
 
 def standalone(word: Callable[[str], str]) -> str:
     """Return what code without Python calls instead: one thread does all, in the same chunks."""
-    return _STANDALONE.format(fuel=word("fuel"), grant=1 << 62, target=TARGET)
+    parts = _STANDALONE.format(fuel=word("fuel"), grant=1 << 62), _RUN.format(target=TARGET)
+    return "".join(parts)

@@ -20,9 +20,9 @@ import numpy as np
 
 from adjoint.backends.llvm.lower.runtime import WORD, needs
 from adjoint.backends.llvm.lower.signals import RAISED
+from adjoint.backends.llvm.lower.straight import Straight
 from adjoint.backends.llvm.lower.types import in_memory, in_registers, part_size
 from adjoint.backends.llvm.writer import Module
-from adjoint.ir.dims import Dim
 from adjoint.ir.graph import Function, Value
 from adjoint.ir.types import StackType, Type
 
@@ -102,10 +102,8 @@ def symbols(failed: type) -> dict[str, int]:
         name: ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0
         for name in _PYTHON
     }
-    try:
-        from numpy._core import _multiarray_umath as core  # pyright: ignore[reportAttributeAccessIssue]
-    except ImportError:  # NumPy 1
-        from numpy.core import _multiarray_umath as core  # type: ignore[no-redef]
+    from numpy._core import _multiarray_umath as core  # pyright: ignore[reportAttributeAccessIssue]
+
     pointer = ctypes.pythonapi.PyCapsule_GetPointer
     pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
     table = pointer(core._ARRAY_API, None)
@@ -166,41 +164,14 @@ def holding(module: Module, state: str) -> tuple[str, str]:
 # -- the entry -------------------------------------------------------------------------------------
 
 
-class _Entry:
+class _Entry(Straight):
     """The entry while it is written."""
-
-    def __init__(self, module: Module) -> None:
-        self.module = module
-        self.lines: list[str] = []
-        self.names = 0
-        self.labels = 0
-
-    def let(self, text: str) -> str:
-        self.names += 1
-        self.lines.append(f"%x{self.names} = {text}")
-        return f"%x{self.names}"
-
-    def do(self, text: str) -> None:
-        self.lines.append(text)
-
-    def label(self) -> str:
-        self.labels += 1
-        return f"l{self.labels}"
-
-    def place(self, base: str, offset: int) -> str:
-        return self.let(f"getelementptr inbounds i8, ptr {base}, i64 {offset}")
-
-    def field(self, base: str, offset: int, type: str = "ptr") -> str:
-        return self.let(f"load {type}, ptr {self.place(base, offset)}")
 
     def require(self, truth: str) -> None:
         """Go on where a truth holds; else return NotImplemented."""
         further = self.label()
         self.do(f"br i1 {truth}, label %{further}, label %missed, !prof !0")
         self.do(f"{further}:")
-
-    def compare(self, how: str, type: str, x: Any, y: Any) -> str:
-        return self.let(f"icmp {how} {type} {x}, {y}")
 
     def call(self, name: str, *args: str) -> str:
         return self.let(_call(self.module, name, *args))
@@ -302,16 +273,6 @@ class _Entry:
         self.do(f"{after}:")
         return made
 
-    def dim(self, n: Any, registers: dict[Value, list[str]]) -> Any:
-        """Return a length from the integer parameters."""
-        if not isinstance(n, Dim):
-            return n
-        total: Any = n.constant
-        for value, c in n.terms:
-            x = registers[value][0] if value in registers else value.params["value"]
-            total = self.let(f"add i64 {total}, {self.let(f'mul i64 {x}, {c}')}")
-        return total
-
 
 def enter(
     module: Module,
@@ -367,8 +328,8 @@ def enter(
     for d in derived:
         n = e.field(tables[parameters[d.array]], 8 * d.axis, "i64")
         registers[parameters[d.parameter]] = [n]
-    lengths_left_out = [(registers[parameters[d.parameter]][0], d) for d in derived]
-    _check_lengths(e, tables, registers, lengths_left_out)
+    numbers = {p: xs[0] for p, xs in registers.items()}
+    _check_lengths(e, tables, numbers, [(numbers[parameters[d.parameter]], d) for d in derived])
     arguments = ["ptr %ctx"]
     for p in parameters:
         type = p.type
@@ -396,7 +357,7 @@ def enter(
         e.do(f"store ptr null, ptr {places[k]}")
     for k in arrays:
         if made[k]:
-            lengths = [e.dim(n, registers) for n in types[k].shape]
+            lengths = [e.dim(n, numbers) for n in types[k].shape]
             for j, n in enumerate(lengths):
                 e.do(f"store i64 {n}, ptr {e.place('%lengths', 8 * j)}")
             array = e.new(types[k].dtype, len(lengths), "%lengths")
@@ -481,7 +442,7 @@ def _tuple(e: _Entry, found: list[str]) -> None:
 def _check_lengths(
     e: _Entry,
     tables: dict[Value, str],
-    registers: dict[Value, list[str]],
+    numbers: dict[Value, str],
     derived: list[tuple[str, Derived]],
 ) -> None:
     """Check that arrays are as long as their types say."""
@@ -490,7 +451,7 @@ def _check_lengths(
             if n is None:
                 continue
             have = e.field(table, 8 * j, "i64")
-            e.require(e.compare("eq", "i64", have, e.dim(n, registers)))
+            e.require(e.compare("eq", "i64", have, e.dim(n, numbers)))
     # The code was made for lengths of which no two are equal.
     for k, (n, d) in enumerate(derived):
         e.require(e.compare("sge", "i64", n, d.least))

@@ -11,6 +11,7 @@ from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.folds import Fold, fold
 from adjoint.backends.llvm.lower.maps import cast_rep, combined
 from adjoint.backends.llvm.lower.scalar import Scalars
+from adjoint.backends.llvm.lower.scalar_arithmetic import complex_product
 from adjoint.backends.llvm.lower.types import BOOL, Element, arithmetic, in_registers, literal
 from adjoint.backends.llvm.lower.values import Lazy
 from adjoint.backends.llvm.writer import Integer
@@ -40,8 +41,6 @@ def products(f: Lowering, dtype: np.dtype) -> Fold:
     """Return the fold that multiplies."""
     body, t = f.body, in_registers(dtype)
     if dtype.kind == "c":
-        from adjoint.backends.llvm.lower.scalar import complex_product
-
         e = Scalars(body)
         return Fold(dtype, 1, lambda x, y: complex_product(e, e.part(dtype), x, y))
 
@@ -202,7 +201,7 @@ def _as_float(f: Lowering, n: Integer, dtype: np.dtype) -> str:
     return f.body.op(f"sitofp i64 {n} to {in_registers(dtype)}", n)
 
 
-def _truths(name: str) -> Callable[..., Any]:
+def _truths(dtype: np.dtype, rule: Callable[[Lowering, np.dtype], Fold]) -> Callable[..., Any]:
     def lower(f: Lowering, node: Value) -> Any:
         args, kwargs = node.params["args"], node.params["kwargs"]
         if len(args) > 2 or set(kwargs) - {"axis", "keepdims"}:
@@ -211,33 +210,17 @@ def _truths(name: str) -> Callable[..., Any]:
         if not isinstance(x, Value) or not arithmetic(x.dtype):
             return None
         axis = args[1] if len(args) == 2 else kwargs.get("axis")
-        rep = cast_rep(f, f.rep(x), BOOL)
-        how = "or" if name == "any" else "and"
-        rule = Fold(BOOL, name == "all", lambda a, b: f.body.op(f"{how} i1 {a}, {b}", a, b))
+        rep = cast_rep(f, cast_rep(f, f.rep(x), BOOL), dtype)
         if not rep.shape:
             return rep
         keepdims = kwargs.get("keepdims") is True
-        return fold(f, rep, rule, _axes(axis, len(rep.shape)), keepdims, x.shape)
+        return fold(f, rep, rule(f, dtype), _axes(axis, len(rep.shape)), keepdims, x.shape)
 
     return lower
 
 
-def _count_nonzero(f: Lowering, node: Value) -> Any:
-    args, kwargs = node.params["args"], node.params["kwargs"]
-    if len(args) > 2 or set(kwargs) - {"axis", "keepdims"}:
-        return None
-    x = args[0]
-    if not isinstance(x, Value) or not arithmetic(x.dtype):
-        return None
-    axis = args[1] if len(args) == 2 else kwargs.get("axis")
-    int64 = np.dtype(np.int64)
-    rep = cast_rep(f, cast_rep(f, f.rep(x), BOOL), int64)
-    if not rep.shape:
-        return rep
-    found = fold(
-        f, rep, sums(f, int64), _axes(axis, len(rep.shape)), kwargs.get("keepdims") is True, x.shape
-    )
-    return found
+def _logical(how: str, start: bool) -> Callable[[Lowering, np.dtype], Fold]:
+    return lambda f, t: Fold(t, start, lambda a, b: f.body.op(f"{how} i1 {a}, {b}", a, b))
 
 
 REDUCTIONS: dict[str, Callable[..., Any]] = {
@@ -250,7 +233,7 @@ REDUCTIONS: dict[str, Callable[..., Any]] = {
     "norm": _norm,
     "variance": _moments(False),
     "standard_deviation": _moments(True),
-    "numpy.any": _truths("any"),
-    "numpy.all": _truths("all"),
-    "numpy.count_nonzero": _count_nonzero,
+    "numpy.any": _truths(BOOL, _logical("or", False)),
+    "numpy.all": _truths(BOOL, _logical("and", True)),
+    "numpy.count_nonzero": _truths(np.dtype(np.int64), sums),
 }

@@ -70,6 +70,7 @@ large:
 
 _DECLARED = {
     "@llvm.smax.i64": "declare i64 @llvm.smax.i64(i64, i64)",
+    "@llvm.smin.i64": "declare i64 @llvm.smin.i64(i64, i64)",
     "@llvm.umax.i64": "declare i64 @llvm.umax.i64(i64, i64)",
     "@llvm.ctlz.i64": "declare i64 @llvm.ctlz.i64(i64, i1)",
     "@llvm.frameaddress.p0": "declare ptr @llvm.frameaddress.p0(i32 immarg)",

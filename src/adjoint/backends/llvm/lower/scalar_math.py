@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from adjoint.backends.llvm.lower.scalar import (
-    Scalars,
-    _extremum,
-    complex_product,
-    row,
-)
+from adjoint.backends.llvm.lower.library import complex_call
+from adjoint.backends.llvm.lower.scalar import Scalars, row, select
+from adjoint.backends.llvm.lower.scalar_arithmetic import complex_product, complex_quotient
+from adjoint.backends.llvm.lower.scalar_tests import extremum
 from adjoint.backends.llvm.lower.types import in_registers
 
 __all__: list[str] = []
@@ -35,8 +33,6 @@ for _name, _function in _LIBRARY_OF_TWO.items():
 
 def _complex_call(name: str) -> Any:
     def of_complex(e: Scalars, loop: Any, x: Any) -> Any:
-        from adjoint.backends.llvm.lower.library import complex_call
-
         return complex_call(e.body, name, e.part(loop[0]), x)
 
     return of_complex
@@ -72,7 +68,7 @@ def _degrees(e: Scalars, loop: Any, x: str) -> str:
 
 def _log_of_sum(e: Scalars, t: Any, x: str, y: str, exp: str, log1p: Any, log_2: float) -> str:
     ty = in_registers(t)
-    top = _extremum(e, (t,), x, y, "g", "x")
+    top = extremum(e, (t,), x, y, "g", "x")
     gap = e.op("fneg", ty, e.fabs(t, e.op("fsub", ty, x, y)))
     found = e.op("fadd", ty, top, log1p(e.math(exp, t, gap)))
     same = e.op("fcmp oeq", ty, x, y)  # two infinities have no difference
@@ -161,9 +157,6 @@ def _entr(e: Scalars, loop: Any, x: str) -> str:
 
 @row("sech2", "c")
 def _sech2_complex(e: Scalars, loop: Any, x: Any) -> Any:
-    from adjoint.backends.llvm.lower.library import complex_call
-    from adjoint.backends.llvm.lower.scalar import complex_quotient, select
-
     t, p = loop[0], e.part(loop[0])
     ty = in_registers(p)
     left = e.op("fcmp olt", ty, x[0], e.number(0, p))

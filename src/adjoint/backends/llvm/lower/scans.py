@@ -211,7 +211,7 @@ def _neighbours_transpose(name: str) -> Callable[..., Any]:
         copy_into(f, head, uniform(dtype, head.shape, literal(0, dtype)))
         rep = _settled(f, rep)
         copy_into(f, _part(target, axis, 1, count, f), rep)
-        write_into(f, _part(target, axis, 0, count, f), rep, _operation(f, name, dtype))
+        write_into(f, [(_part(target, axis, 0, count, f), rep)], _operation(f, name, dtype))
         return target
 
     return lower

@@ -12,9 +12,10 @@ from adjoint.backends.llvm.lower.costs import CHEAP, lazy_cost
 from adjoint.backends.llvm.lower.indexing import indexed
 from adjoint.backends.llvm.lower.maps import cast_rep
 from adjoint.backends.llvm.lower.memory import allocate, in_memory_of, lasting
-from adjoint.backends.llvm.lower.nest import copy_all, copy_into, mergeable
+from adjoint.backends.llvm.lower.nest import copy_into, mergeable, write_into
 from adjoint.backends.llvm.lower.paths import diagonal, followed
 from adjoint.backends.llvm.lower.reductions import sum_over
+from adjoint.backends.llvm.lower.scalar import Scalars, select
 from adjoint.backends.llvm.lower.types import Element, arithmetic, literal
 from adjoint.backends.llvm.lower.values import Buffer, Index, Lazy, Number, Shape
 from adjoint.backends.llvm.writer import Integer
@@ -163,7 +164,7 @@ def _stack(f: Lowering, node: Value) -> Any:
         sources[axis] = k
         places.append(views.affine(f, target, rest, sources))
     if rest and len(reps) <= TOGETHER:
-        copy_all(f, list(zip(places, reps, strict=True)))
+        write_into(f, list(zip(places, reps, strict=True)))
         return target
     for place, rep in zip(places, reps, strict=True):
         copy_into(f, place, rep)
@@ -184,8 +185,6 @@ def _picked(f: Lowering, node: Value, reps: list[Any], axis: int, shape: Shape) 
         inner = index[:axis] + index[axis + 1 :]
         if isinstance(k, int):
             return f.element(reps[k], inner)
-        from adjoint.backends.llvm.lower.scalar import Scalars, select
-
         e = Scalars(body)
         found = f.element(reps[-1], inner)
         for j, rep in enumerate(reps[:-1]):

@@ -169,7 +169,6 @@ raised:
 """
 
 _DECLARED = """
-declare i64 @llvm.smin.i64(i64, i64)
 declare i64 @PyThread_get_thread_ident()
 declare i32 @PyErr_CheckSignals()
 declare void @PyEval_RestoreThread(ptr)

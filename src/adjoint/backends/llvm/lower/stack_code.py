@@ -11,7 +11,7 @@ from adjoint.backends.llvm.lower.types import in_memory, part_size
 from adjoint.backends.llvm.lower.values import Word
 from adjoint.backends.llvm.writer import Module
 
-__all__ = ["HEADER", "adding", "copying", "needs", "word_bytes"]
+__all__ = ["HEADER", "adding", "copying", "needs"]
 
 HEADER = 32
 """Bytes of a header."""
@@ -29,29 +29,26 @@ def needs(module: Module) -> None:
     module.declare("@llvm.memset.p0.i64", _SET)
 
 
-def word_bytes(word: Word) -> int | None:
-    """Return the bytes of an entry; None if that depends on the array's shape."""
-    if word.kind == "number":
-        return word.dtype.itemsize
-    if word.kind == "ragged":
-        return 8 * (1 + word.ndim)
-    return HEADER if word.kind == "stack" else None
-
-
 def _tag(word: Word) -> str:
     if word.kind == "stack":
         return "s" + _tag(word.inner)
     return f"{word.kind[0]}.{word.dtype.name}.{word.ndim}"
 
 
-_LOOP = """
+def _loop(body: str) -> str:
+    """Return a loop over ``%length`` entries, from ``%start`` on; its body goes to ``%next``."""
+    return f"""
   br label %head
 head:
   %k = phi i64 [ 0, %start ], [ %k2, %next ]
   %more = icmp slt i64 %k, %length
   br i1 %more, label %each, label %end
-each:
-"""
+each:{body}
+  br label %next
+next:
+  %k2 = add i64 %k, 1
+  br label %head
+end:"""
 
 
 def _ragged_bytes(word: Word, entry: str) -> str:
@@ -72,8 +69,7 @@ def copying(module: Module, word: Word) -> str:
     module.declare(name, "")
     inside = ""
     if word.kind == "ragged":
-        inside = f"""
-{_LOOP}
+        inside = _loop(f"""
   %at = mul i64 %k, %size
   %entry = getelementptr inbounds i8, ptr %new, i64 %at
   %array = load ptr, ptr %entry
@@ -83,25 +79,14 @@ some:
 {_ragged_bytes(word, "%entry")}
   %own = call ptr @memory.take(ptr %ctx, i64 %n{word.ndim})
   call void @llvm.memcpy.p0.p0.i64(ptr %own, ptr %array, i64 %n{word.ndim}, i1 false)
-  store ptr %own, ptr %entry
-  br label %next
-next:
-  %k2 = add i64 %k, 1
-  br label %head
-end:"""
+  store ptr %own, ptr %entry""")
     elif word.kind == "stack":
         inner = copying(module, word.inner)
-        inside = f"""
-{_LOOP}
+        inside = _loop(f"""
   %at = mul i64 %k, %size
   %entry = getelementptr inbounds i8, ptr %new, i64 %at
   %old = getelementptr inbounds i8, ptr %data, i64 %at
-  call void {inner}(ptr %ctx, ptr %old, ptr %entry)
-  br label %next
-next:
-  %k2 = add i64 %k, 1
-  br label %head
-end:"""
+  call void {inner}(ptr %ctx, ptr %old, ptr %entry)""")
     module.define(f"""define internal void {name}(ptr %ctx, ptr %from, ptr %to) #0 {{
 start:
   %data = load ptr, ptr %from
@@ -141,8 +126,7 @@ both:
   call void {inner}(ptr %ctx, ptr %to, ptr %entry)
   br label %next
 only:
-  call void {copy}(ptr %ctx, ptr %entry, ptr %to)
-  br label %next"""
+  call void {copy}(ptr %ctx, ptr %entry, ptr %to)"""
     elif word.kind == "ragged":
         inside = f"""
   %array = load ptr, ptr %entry
@@ -164,8 +148,7 @@ only:
   %new = call ptr @memory.take(ptr %ctx, i64 %n{word.ndim})
   call void @llvm.memcpy.p0.p0.i64(ptr %new, ptr %array, i64 %n{word.ndim}, i1 false)
   call void @llvm.memcpy.p0.p0.i64(ptr %to, ptr %entry, i64 %size, i1 false)
-  store ptr %new, ptr %to
-  br label %next"""
+  store ptr %new, ptr %to"""
     else:
         inside = f"""
   %have = icmp slt i64 %k, %mine
@@ -175,8 +158,10 @@ both:
   call void {_adding_numbers(module, word)}(ptr %to, ptr %entry, i64 %size)
   br label %next
 only:
-  call void @llvm.memcpy.p0.p0.i64(ptr %to, ptr %entry, i64 %size, i1 false)
-  br label %next"""
+  call void @llvm.memcpy.p0.p0.i64(ptr %to, ptr %entry, i64 %size, i1 false)"""
+    inside = f"""
+  %at = mul i64 %k, %size
+  %entry = getelementptr inbounds i8, ptr %data, i64 %at{inside}"""
     module.define(f"""define internal void {name}(ptr %ctx, ptr %x, ptr %y) #0 {{
 start:
   %data = load ptr, ptr %y
@@ -186,13 +171,7 @@ start:
   %size = load i64, ptr %sizep
   %minep = getelementptr inbounds i64, ptr %x, i64 1
   %mine = load i64, ptr %minep
-{_LOOP}
-  %at = mul i64 %k, %size
-  %entry = getelementptr inbounds i8, ptr %data, i64 %at{inside}
-next:
-  %k2 = add i64 %k, 1
-  br label %head
-end:
+{_loop(inside)}
   ret void
 }}""")
     return name
@@ -205,20 +184,16 @@ def _adding_numbers(module: Module, word: Word) -> str:
     if not module.declares(name):
         add = "fadd" if word.dtype.kind in "fc" else "add"
         module.declare(name, "")
-        module.define(f"""define internal void {name}(ptr %x, ptr %y, i64 %bytes) #0 {{
-start:
-  %length = sdiv i64 %bytes, {size}{_LOOP}
+        numbers = f"""
   %p = getelementptr inbounds {type}, ptr %x, i64 %k
   %q = getelementptr inbounds {type}, ptr %y, i64 %k
   %a = load {type}, ptr %p
   %b = load {type}, ptr %q
   %c = {add} {type} %a, %b
-  store {type} %c, ptr %p
-  br label %next
-next:
-  %k2 = add i64 %k, 1
-  br label %head
-end:
+  store {type} %c, ptr %p"""
+        module.define(f"""define internal void {name}(ptr %x, ptr %y, i64 %bytes) #0 {{
+start:
+  %length = sdiv i64 %bytes, {size}{_loop(numbers)}
   ret void
 }}""")
     return name

@@ -167,7 +167,7 @@ def _entry_add(f: Lowering, node: Value) -> Any:
             force(f, rep)
         pointer = _existing(f, stack, index, bytes_of(f, rep.shape, word.dtype))
         entry = Buffer(word.dtype, rep.shape, pointer, f.strides(rep.shape, word.dtype), True)
-        write_into(f, entry, rep, combine)
+        write_into(f, [(entry, rep)], combine)
     else:
         _add_ragged(f, stack, index, rep, combine)
     return Stack(stack.header, word, f.tokens(node), stack.fresh)
@@ -208,7 +208,8 @@ def _add_ragged(f: Lowering, stack: Stack, index: Integer, rep: Any, combine: An
     body.begin(both)
     body.enter_scope()
     dtype = stack.word.dtype
-    write_into(f, Buffer(dtype, rep.shape, array, f.strides(rep.shape, dtype), True), rep, combine)
+    entry = Buffer(dtype, rep.shape, array, f.strides(rep.shape, dtype), True)
+    write_into(f, [(entry, rep)], combine)
     body.leave_scope()
     body.go(after)
     body.begin(after)

@@ -58,7 +58,7 @@ def store(f: Lowering, node: Value) -> Any:
     rep = _value(f, value, target, buffer, types_along(x, path)[-1].shape)
     _settle_positions(f, target, buffer)
     if target.selection is None:
-        write_into(f, target.buffer, rep, _addition(f, target.buffer.dtype) if adds else None)
+        write_into(f, [(target.buffer, rep)], _addition(f, target.buffer.dtype) if adds else None)
     else:
         _scatter(f, target, rep, _addition(f, target.buffer.dtype) if adds else None)
     return buffer

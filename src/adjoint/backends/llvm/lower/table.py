@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 
-import adjoint.backends.llvm.lower.scalar_math  # noqa: F401  (rows of the table of elements)
+# Rows of the table of elements.
+import adjoint.backends.llvm.lower.scalar_arithmetic
+import adjoint.backends.llvm.lower.scalar_math
+import adjoint.backends.llvm.lower.scalar_tests  # noqa: F401
 from adjoint.backends.llvm.lower import callbacks, control, loops
 from adjoint.backends.llvm.lower.calls import call
 from adjoint.backends.llvm.lower.checks import checked
