@@ -14,6 +14,7 @@ ADBench's problems it is what ADBench defines. What the first call takes over a 
 compile time; nothing is read from a cache.
 
     pip install adjoint[jit] jax numba torch autograd casadi
+    pip install --pre dace     # for --peers adjoint,jax,dace,torch-compile; a C++ compiler, too
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
-from benchmarks.peers import PEERS, missing
+from benchmarks.peers import ON_REQUEST, PEERS, missing
 from benchmarks.peers.table import Table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -206,7 +207,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--size", default="S", help="of the suite's programs (tiny, S, M)")
     parser.add_argument("--programs", default="", help="names; parts of ADBench's instances' names")
     parser.add_argument("--group", choices=("programs", "adbench", "all"), default="programs")
-    parser.add_argument("--peers", default=",".join(PEERS))
+    parser.add_argument("--peers", default=",".join(p for p in PEERS if p not in ON_REQUEST))
     parser.add_argument("--forward", default="adjoint,numpy,numba", help="peers to time forward")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--clock", choices=("process", "wall"), help="that the table shows")

@@ -133,3 +133,28 @@ def test_a_slow_run_leaves_the_rounds():
     }
     times = measure.interleaved(runs, 0.02)
     assert len(times["slow"].wall) == 1 < len(times["quick"].wall)
+
+
+def test_a_loop_is_not_for_torch_compile():
+    pytest.importorskip("torch")
+    from benchmarks.peers import torch_compile_peer
+
+    task = SimpleNamespace(problem="jacobi_2d", weights=(1.0,))
+    with pytest.raises(NotWritten, match="loop"):
+        torch_compile_peer.prepare(task)
+
+
+def test_dace_agrees():
+    pytest.importorskip("dace")
+    record = compiled.measure("syrk", compiled.parse([*OPTIONS, "--peers", "dace"]))
+    assert record["peers"]["dace"]["derivative"]["disagreement"] < 1e-12
+
+
+def test_programs_on_which_threads_work_are_named():
+    times = lambda wall, process: {"derivative": {"wall": wall, "process": process}}
+    records = [
+        {"name": "atax", "loop": 0, "peers": {"adjoint": times(1, 1.9), "jax": times(2, 2)}},
+        {"name": "lu", "loop": 1, "peers": {"adjoint": times(1, 1), "jax": times(2, 3)}},
+    ]
+    summary = Table(["adjoint", "jax"], "wall").summary(records)
+    assert f"  {'adjoint':30} atax 1.9\n  {'jax':30} lu 1.5" in summary

@@ -13,7 +13,7 @@ import importlib
 import importlib.util
 from types import ModuleType
 
-__all__ = ["PEERS", "load", "missing"]
+__all__ = ["ON_REQUEST", "PEERS", "load", "missing"]
 
 PEERS = {
     "adjoint": "adjoint_peer",
@@ -22,9 +22,13 @@ PEERS = {
     "jax": "jax_peer",
     "jax-expert": "jax_expert_peer",
     "torch": "torch_peer",
+    "torch-compile": "torch_compile_peer",
     "autograd": "autograd_peer",
     "casadi": "casadi_peer",
+    "dace": "dace_peer",
 }
+ON_REQUEST = ("torch-compile", "dace")
+"""Peers that compile for long: measured where ``--peers`` names them."""
 
 
 def load(name: str) -> ModuleType:
@@ -34,6 +38,6 @@ def load(name: str) -> ModuleType:
 
 def missing(name: str) -> str:
     """Return the package that has to be installed for a peer; empty where it is there."""
-    packages = {"jax-expert": "jax", "adjoint": "llvmlite"}
+    packages = {"jax-expert": "jax", "torch-compile": "torch", "adjoint": "llvmlite"}
     package = packages.get(name, name)
     return "" if importlib.util.find_spec(package) else package

@@ -16,6 +16,8 @@ Record = dict[str, Any]
 EXPERT = "jax-expert"
 FORWARD_ONLY = ("numpy", "numba")
 UNCOMPILED = ("torch", "autograd")
+BUSY = 1.2
+"""Process time over wall time from which on more than one thread is said to work."""
 
 
 def milliseconds(seconds: float | None) -> str:
@@ -60,7 +62,8 @@ class Table:
 
     def head(self, size: str, threads: int) -> str:
         """Return what was run, and the names of the columns."""
-        packages = ["numpy", *(p for p in self.peers if p not in ("adjoint", "numpy", EXPERT))]
+        variants = ("adjoint", "numpy", EXPERT, "torch-compile")
+        packages = ["numpy", *(p for p in self.peers if p not in variants)]
         if not missing("adjoint"):
             packages.append("llvmlite")
         versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in packages)
@@ -69,13 +72,11 @@ class Table:
             f"size {size}, {threads} thread{'s' if threads > 1 else ''}, milliseconds of "
             f"{self.clock} time; times: the peer's over ours (more than 1: ours is faster)",
         ]
-        groups = f"{'':26}|{'derivative':^{9 * (1 + len(self.rivals)) + 22}}"
-        groups += f"|{'compile':^{9 * (1 + len(self.rivals))}}"
+        rivals = "".join(f"{p:>{_width(p)}}" for p in self.rivals)
+        groups = f"{'':26}|{'derivative':^{9 + len(rivals) + 22}}|{'compile':^{9 + len(rivals)}}"
         groups += f"|{'forward':^{9 * len(self.forward)}}"
-        columns = f"{'':26}|{'adjoint':>9}" + "".join(f"{p[:8]:>9}" for p in self.rivals)
-        columns += f"{'fastest':>11}{'times':>6}{'':5}|{'adjoint':>9}"
-        columns += "".join(f"{p[:8]:>9}" for p in self.rivals)
-        columns += "|" + "".join(f"{p:>9}" for p in self.forward)
+        columns = f"{'':26}|{'adjoint':>9}{rivals}{'fastest':>15}{'times':>6} |{'adjoint':>9}"
+        columns += rivals + "|" + "".join(f"{p:>9}" for p in self.forward)
         return "\n".join([*lines, "", groups, columns, "-" * len(columns)])
 
     def line(self, record: Record) -> str:
@@ -85,14 +86,15 @@ class Table:
         if "error" in record:
             return f"{name} {record['error']}"
         cells = [
-            f"{milliseconds(self.figure(record, p, 'derivative', self.clock)):>9}"
+            f"{milliseconds(self.figure(record, p, 'derivative', self.clock)):>{_width(p)}}"
             for p in ("adjoint", *self.rivals)
         ]
         best = self.fastest(record)
         ratio = None if best is None else self.ratio(record, best, "derivative")
-        cells.append(f"{best or '–':>11}{times(ratio):>6}{'':5}|")
+        cells.append(f"{best or '–':>15}{times(ratio):>6} |")
+        compiling = f"{self.clock} to compile"
         cells += [
-            f"{milliseconds(self.figure(record, p, 'derivative', f'{self.clock} to compile')):>9}"
+            f"{milliseconds(self.figure(record, p, 'derivative', compiling)):>{_width(p)}}"
             for p in ("adjoint", *self.rivals)
         ]
         cells.append("|")
@@ -127,7 +129,25 @@ class Table:
                 theirs = self.figure(r, peer, "derivative", what)
                 ratios[r["name"]] = theirs / ours if ours and theirs else None
             lines.append(_spread(f"{peer} / adjoint", ratios))
+        if self.clock == "wall":
+            lines.append("Threads at work on value and gradient (process over wall time):")
+            lines += [self._busy(peer, done) for peer in ("adjoint", *self.rivals)]
         return "\n".join([*lines, "", *_missing(records)])
+
+    def _busy(self, peer: str, records: list[Record]) -> str:
+        """Return the line of the programs on which more than one of a peer's threads work."""
+        busy = {
+            r["name"]: self.figure(r, peer, "derivative", "process") / wall  # type: ignore[operator]
+            for r in records
+            if (wall := self.figure(r, peer, "derivative", "wall"))
+        }
+        found = [f"{name} {ratio:.1f}" for name, ratio in busy.items() if ratio > BUSY]
+        return f"  {peer:30} {', '.join(found) or '–'}"
+
+
+def _width(peer: str) -> int:
+    """Return the width of a peer's column."""
+    return max(9, len(peer) + 1)
 
 
 def _missing(records: list[Record]) -> list[str]:
