@@ -279,6 +279,31 @@ def few(x, n):
     return np.sum(y[rows] * z[rows]) + np.sum(w[rows[:2]] * u[rows[1:3]] + u[rows[1:3]])
 
 
+def rows(x, n):
+    a = np.outer(x[:6], x[:6]) + np.eye(6)
+    for i in range(n + 1):
+        for j in range(i):
+            a[i, j] = np.sin(a[i, j] - a[i, :j] @ a[j, :j]) / a[j, j]  # nothing is kept
+        a[i, i] += np.exp(-a[i, :i] @ a[i, :i])
+    b = a.copy()
+    for i in range(1, 5):
+        for j in range(1, i + 1):
+            b[i, j] = b[i, j] * b[i, j - 1] + b[i - 1, j] * b[i + 1, j]  # stored to in later passes
+        b[i - 1, 2] *= b[i, 2]
+    u = np.sin(x)
+    for k in range(3, -1, -1):
+        u[k] = np.cos(u[k] * u[k + 1] ** 2)
+        u[k + 2] += np.sin(u[k] * u[k + 1])
+    for k in range(0, 4, 2):
+        u[k : k + 2] = np.cos(u[k : k + 2] * u[k + 1 : k + 3] * u[k])
+    for _ in range(2):
+        for k in range(1, 6):
+            u[k] = np.sin(u[k - 1] * u[k]) + 0.7
+    for k in range(3, -1, -1):
+        u[k] = np.cos(u[k : k + 2] @ u[k : k + 2])
+    return np.sum(a * b) + np.sum(u * u)
+
+
 # -- the check -------------------------------------------------------------------------------------
 
 
@@ -325,6 +350,7 @@ SAMPLES = {
     "recursive": Sample(recursive, SIZES),
     "listed": Sample(listed, SIZES),
     "looped": Sample(ad.checkpoint(looped, snapshots=3), SIZES, looped, orders=2),
+    "rows": Sample(rows, ((X, 4), (LONGER, 1), (X, 0), (LONGER, 5)), orders=2),
     "few": Sample(few, ((LONGER, 3), (X, 1), (LONGER, 0)), orders=2),
     "examples": Sample(examples, ((X, 3), (LONGER, 1), (X, 5))),
 }

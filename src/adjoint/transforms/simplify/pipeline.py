@@ -15,6 +15,7 @@ from adjoint.transforms.simplify.dead import remove_dead
 from adjoint.transforms.simplify.forwarding import FORWARDING
 from adjoint.transforms.simplify.gathers import move_gathers
 from adjoint.transforms.simplify.invariant import move_invariant
+from adjoint.transforms.simplify.rereading import read_again
 from adjoint.transforms.simplify.rewriting import Rewriter, Rules
 from adjoint.transforms.simplify.signs import SIGNS
 from adjoint.transforms.simplify.zeros import ZEROS
@@ -27,8 +28,8 @@ Pass: TypeAlias = "Rules | Callable[[Function], bool]"
 Step: TypeAlias = "Callable[[Function], bool]"
 
 PASSES: tuple[Pass, ...] = (
-    remove_dead, CONSTANTS, CARRIED, ZEROS, ALGEBRA, SIGNS, FORWARDING, COMMON, remove_dead,
-    move_gathers, move_invariant,
+    remove_dead, CONSTANTS, CARRIED, ZEROS, ALGEBRA, SIGNS, FORWARDING, COMMON, read_again,
+    remove_dead, move_gathers, move_invariant,
 )  # fmt: skip
 
 ROUNDS = 8

@@ -41,10 +41,12 @@ def apart(integers: Integers, a: Any, b: Any) -> bool:
                 return True
             continue
         if not _is_number(x) or not _is_number(y):
-            # What an entry that is no number takes of the axes is not looked into.
-            if _is_whole(x) and _is_whole(y):
-                continue
-            return False
+            # What an array, None or an ellipsis takes of the axes is not looked into.
+            if not all([_is_number(e) or isinstance(e, slice) for e in (x, y)]):
+                return False
+            if _disjoint(integers, x, y):
+                return True
+            continue
         if integers.sign(x, y) in ("<0", ">0") and _same_side(integers, x, y):
             return True
     return False
@@ -54,6 +56,31 @@ def _same_side(integers: Integers, x: Any, y: Any) -> bool:
     """Tell whether both count from the beginning, or both from the end."""
     signs = integers.sign(x), integers.sign(y)
     return signs == ("<0", "<0") or all([s in _NOT_NEGATIVE for s in signs])
+
+
+def _disjoint(integers: Integers, x: Any, y: Any) -> bool:
+    """Tell whether numbers or slices along one axis are known to have nothing in common."""
+    (first, end), (start, last) = _interval(integers, x), _interval(integers, y)
+    return any([
+        end is not None and start is not None and integers.sign(start, end) in _NOT_NEGATIVE,
+        last is not None and first is not None and integers.sign(first, last) in _NOT_NEGATIVE,
+    ])  # fmt: skip
+
+
+def _interval(integers: Integers, x: Any) -> tuple[Any, Any]:
+    """Return where what an index takes of an axis begins and ends, None where it is not known."""
+    if isinstance(x, slice):
+        if x.step not in (None, 1):
+            return None, None
+        first, end = 0 if x.start is None else x.start, x.stop
+    else:
+        first = x
+        end = add(integers.of(x), 1)
+    known = [
+        None if e is None or not _is_number(e) or integers.sign(e) not in _NOT_NEGATIVE else e
+        for e in (first, end)
+    ]
+    return known[0], known[1] if isinstance(x, slice) or known[0] is not None else None
 
 
 def in_bounds(integers: Integers, index: Any, shape: tuple[Any, ...]) -> bool:
@@ -93,7 +120,3 @@ def _is_number(x: Any) -> bool:
     if type(x) is not Value or not is_integer(x.type):
         return False
     return x.op is not control.constant or type(x.params["value"]) is int
-
-
-def _is_whole(x: Any) -> bool:
-    return isinstance(x, slice) and x == slice(None)
