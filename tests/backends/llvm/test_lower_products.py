@@ -132,3 +132,18 @@ def test_few_rows_keep_what_is_no_number():
     f = ad.jit(lambda x, y: (x @ y, (y.T @ x.T).T))
     for found in f(x, y):
         np.testing.assert_allclose(found, x @ y, rtol=1e-12)
+
+
+def test_few_rows_of_a_number_that_is_known_of_one_operand_alone(monkeypatch):
+    """The number of the result's rows is then that of an argument, as far as the graph knows."""
+    monkeypatch.setattr(stage, "FEW", 1)
+    rng = np.random.default_rng(7)
+    w = rng.normal(size=(4, 12))
+
+    def both(x, y):
+        return w @ y + x, y.T @ w.T + x.T
+
+    x, y = rng.normal(size=(4, 11)), rng.normal(size=(12, 11))
+    for fn in (both, ad.grad(lambda x, y: np.sum(both(x, y)[0] * both(x, y)[1].T), argnums=(0, 1))):
+        graph = ad.stage(fn)(x, y)
+        evaluate(graph.function, *graph.inputs(x, y))

@@ -92,8 +92,8 @@ def _one(f: Lowering, rep: Buffer, batch: list[Integer], full: Shape, turned: bo
 def _spread(f: Lowering, x: Buffer, y: Buffer, z: Buffer) -> None:
     """Add rows of y, times numbers of x, to the rows of z, a strip of columns at a time."""
     body = f.body
-    rows, columns = z.shape
-    inner = x.shape[1]
+    rows, inner = x.shape
+    columns = z.shape[1]
     assert isinstance(rows, int)
     strips = quotient(body, body.add(columns, STRIP - 1), STRIP)
     given = [x.pointer, *x.strides, y.pointer, y.strides[0], z.pointer, z.strides[0], inner]
@@ -110,8 +110,8 @@ def _spread(f: Lowering, x: Buffer, y: Buffer, z: Buffer) -> None:
 def _dots(f: Lowering, x: Buffer, y: Buffer, z: Buffer) -> None:
     """Store the sums of products of rows of x and columns of y."""
     body = f.body
-    rows, columns = z.shape
-    inner = x.shape[1]
+    rows, inner = x.shape
+    columns = z.shape[1]
     assert isinstance(rows, int)
     if x.strides[1] != x.dtype.itemsize:
         x = copied(f, x, 0, rows, rows)
