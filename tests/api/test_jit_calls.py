@@ -709,3 +709,23 @@ except ad.AdjointError as error:
 print(ad.jit(f, backend="interpret")(1.0), ad.stage(f)(1.0)(1.5), ad.grad(f)(2.0))
 """
     assert run_program(text) == ["True", "2.0 3.0 2.0"]
+
+
+@pytest.mark.parametrize("backend", ["llvm", "interpret"])
+def test_an_argument_that_is_changed_and_returned_twice(backend):
+    """It is stored once, and what is returned is no part of it."""
+
+    def step(a, b):
+        a[0] = a[0] * 2
+        b += a
+        return a, b, a
+
+    f = ad.jit(step, backend=backend)
+    mine = [np.arange(132.0).reshape(12, 11), np.ones((12, 11))]
+    theirs = [x.copy() for x in mine]
+    for _ in range(3):
+        found, expected = f(*mine), step(*theirs)
+        for x, y in zip((*found, *mine), (*expected, *theirs), strict=True):
+            np.testing.assert_array_equal(x, y)
+        for x in found:
+            assert not any(np.shares_memory(x, y) for y in mine)

@@ -15,6 +15,8 @@ import numpy as np
 
 from adjoint import tree
 from adjoint.api.structures import maker
+from adjoint.ir.core import Block
+from adjoint.ir.graph import Function
 from adjoint.staging.stage import Constant, Graph, Output
 
 if TYPE_CHECKING:
@@ -90,6 +92,12 @@ class Native(Launcher):
         known = set(graph.arguments)
         self._constants = [(k, Constant(leaf)) for k, leaf in enumerate(leaves) if k not in known]
         self._variants: dict[tuple[bool, ...], Any] = {}
+        self._function, self._places = _without_copies(graph)
+
+    def finish(self, results: Sequence[Any], given: Sequence[Any]) -> Any:
+        if self._places is not None:
+            results = [results[k] for k in self._places]
+        return super().finish(results, given)
 
     @property
     def variants(self) -> dict[tuple[bool, ...], Any]:
@@ -107,9 +115,7 @@ class Native(Launcher):
         dense = layout(self.graph, given)
         variant = self._variants.get(dense)
         if variant is None:
-            variant = self._compiled.Variant(
-                self.graph.function, dense, self._derived, self._single
-            )
+            variant = self._compiled.Variant(self._function, dense, self._derived, self._single)
             self._variants[dense] = variant
         self.quick = self._quick(variant.enter, count)
         return variant
@@ -153,6 +159,30 @@ def _in_order(graph: Graph) -> bool:
     """Tell whether the result's leaves are the first results of the graph's function, in order."""
     numbers = [x.number if isinstance(x, Output) else None for x in graph.outputs]
     return numbers == list(range(len(numbers)))
+
+
+def _without_copies(graph: Graph) -> tuple[Function, list[int] | None]:
+    """Return a graph's function with each of its results once, and where they are then.
+
+    An argument that is changed in place and returned is one result: what is returned is stored in
+    the argument too. Where no result is stored there is nothing to do.
+    """
+    function = graph.function
+    results = function.block.results
+    stored = {number for _, number in graph.stores}
+    kept: list[Any] = []
+    places: list[int] = []
+    for number, r in enumerate(results):
+        again = number in stored and any(r is x for x in kept)
+        places.append(next(k for k, x in enumerate(kept) if x is r) if again else len(kept))
+        if not again:
+            kept.append(r)
+    if len(kept) == len(results):
+        return function, None
+    block = Block()
+    block.nodes, block.parameters = function.block.nodes, function.block.parameters
+    block.stores, block.results = function.block.stores, kept
+    return Function(function.name, block), places
 
 
 def is_pure(graph: Graph) -> bool:

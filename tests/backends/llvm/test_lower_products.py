@@ -71,3 +71,79 @@ def test_stacks_of_matrices():
     ):
         graph = ad.stage(fn)(a, b)
         evaluate(graph.function, *graph.inputs(a, b))
+
+
+SMALL, LARGE = (9, 17, 70), (1030, 2100)
+FEW_ROWS = {
+    "rows": lambda x, y: x @ y,
+    "rows of a transposed matrix": lambda x, y: x @ np.ascontiguousarray(y.T).T,
+    "columns": lambda x, y: y.T @ x.T,
+    "columns, matrix by rows": lambda x, y: np.ascontiguousarray(y.T) @ np.ascontiguousarray(x.T),
+    "a vector first": lambda x, y: x[-1] @ y,
+    "a vector last": lambda x, y: np.ascontiguousarray(y.T) @ x[0],
+    "with parts": lambda x, y: x[:, ::2] @ y[: 2 * (y.shape[0] // 2) : 2, 1:],
+    "from the end": lambda x, y: x[:, ::-1] @ y[::-1],
+    "into a part": lambda x, y: np.concatenate([x @ y, 2.0 * (x @ y)], axis=1),
+}
+
+
+@pytest.mark.parametrize("name", FEW_ROWS)
+def test_few_rows(name):
+    """Of every number of rows that are few, with lengths around those of vectors and blocks."""
+    rng = np.random.default_rng(3)
+    for rows in range(1, 9):
+        for dtype, rtol in (("float64", 1e-12), ("float32", 2e-5)):
+            inner = 2 * rng.choice(SMALL) if rows % 3 else rng.choice(LARGE)
+            columns = rng.choice(LARGE) if rows % 3 == 1 else rng.choice(SMALL)
+            x = rng.normal(size=(rows, inner)).astype(dtype)
+            y = rng.normal(size=(inner, columns)).astype(dtype)
+            graph = ad.stage(FEW_ROWS[name])(x, y)
+            evaluate(graph.function, *graph.inputs(x, y), rtol=rtol)
+
+
+def test_few_rows_of_stacks():
+    rng = np.random.default_rng(4)
+    a, b = rng.normal(size=(3, 1, 5, 37)), rng.normal(size=(4, 37, 90))
+    graph = ad.stage(lambda a, b: (a @ b, np.swapaxes(b, 1, 2) @ np.swapaxes(a[0], 1, 2)))(a, b)
+    evaluate(graph.function, *graph.inputs(a, b), rtol=1e-12)
+
+
+def test_few_rows_in_a_loop_and_its_gradient():
+    rng = np.random.default_rng(5)
+
+    def states(x, w, n):
+        for k in range(n):
+            x = np.tanh(x @ w + w.T @ x[0])
+            x[k % 3] = w @ x[1]
+        return np.sum(x * x)
+
+    x, w = rng.normal(size=(3, 20)), 0.1 * rng.normal(size=(20, 20))
+    for fn in (states, ad.grad(states, argnums=(0, 1))):
+        graph = ad.stage(fn)(x, w, 4)
+        evaluate(graph.function, *graph.inputs(x, w, 4), rtol=1e-11)
+
+
+def test_few_rows_keep_what_is_no_number():
+    """An infinity is met by the numbers of its own row and column alone."""
+    rng = np.random.default_rng(6)
+    x, y = rng.normal(size=(3, 27)), rng.normal(size=(27, 45))
+    x[1, 26] = np.inf
+    y[3, 44] = np.nan
+    f = ad.jit(lambda x, y: (x @ y, (y.T @ x.T).T))
+    for found in f(x, y):
+        np.testing.assert_allclose(found, x @ y, rtol=1e-12)
+
+
+def test_few_rows_of_a_number_that_is_known_of_one_operand_alone(monkeypatch):
+    """The number of the result's rows is then that of an argument, as far as the graph knows."""
+    monkeypatch.setattr(stage, "FEW", 1)
+    rng = np.random.default_rng(7)
+    w = rng.normal(size=(4, 12))
+
+    def both(x, y):
+        return w @ y + x, y.T @ w.T + x.T
+
+    x, y = rng.normal(size=(4, 11)), rng.normal(size=(12, 11))
+    for fn in (both, ad.grad(lambda x, y: np.sum(both(x, y)[0] * both(x, y)[1].T), argnums=(0, 1))):
+        graph = ad.stage(fn)(x, y)
+        evaluate(graph.function, *graph.inputs(x, y))

@@ -15,24 +15,21 @@ cache until it is used.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-
-import numpy as np
 
 from adjoint.backends.llvm.lower.control import counted
 from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.costs import CHEAP
 from adjoint.backends.llvm.lower.memory import allocate, force
-from adjoint.backends.llvm.lower.nest import copy_into
-from adjoint.backends.llvm.lower.types import in_registers
 from adjoint.backends.llvm.lower.values import Buffer, Lazy, Shape
+from adjoint.backends.llvm.lower.vectors import Vectors, copied, is_row_major, nest
 from adjoint.backends.llvm.lower.views import Along, affine
 from adjoint.backends.llvm.writer import Integer
 from adjoint.ir.graph import Value
 
-__all__ = ["narrow_product"]
+__all__ = ["NARROW", "batches", "matrix_of", "narrow_product"]
 
 NARROW = 32
 """Lengths up to which a product is narrow."""
@@ -64,10 +61,10 @@ def narrow_product(f: Lowering, node: Value, a: Any, b: Any, shape: Shape) -> An
     result = target if target is not None else allocate(f, shape, dtype, node.shape)
     a, b = _settled(f, a, shape), _settled(f, b, shape)
     lines = f.body.begin_nest()
-    with _batches(f, shape[:-2]) as batch:
-        left = _matrix(f, a, batch, shape)
-        right = _matrix(f, b, batch, shape)
-        out = _matrix(f, result, batch, shape)
+    with batches(f, shape[:-2]) as batch:
+        left = matrix_of(f, a, batch, shape)
+        right = matrix_of(f, b, batch, shape)
+        out = matrix_of(f, result, batch, shape)
         write(f, left, right, out)
     f.body.end_nest(lines)
     return result
@@ -97,7 +94,7 @@ def _settled_below(f: Lowering, rep: Any) -> None:
             _settled_below(f, operand)
 
 
-def _matrix(f: Lowering, rep: Any, batch: list[Integer], shape: Shape) -> Any:
+def matrix_of(f: Lowering, rep: Any, batch: list[Integer], shape: Shape) -> Any:
     """Return one matrix of a stack that is broadcast to the lengths of a shape."""
     lead = len(shape) - len(rep.shape)
     places = [
@@ -111,15 +108,15 @@ def _matrix(f: Lowering, rep: Any, batch: list[Integer], shape: Shape) -> Any:
 
 
 @contextmanager
-def _batches(f: Lowering, lengths: Shape) -> Iterator[list[Integer]]:
+def batches(f: Lowering, lengths: Shape) -> Iterator[list[Integer]]:
     if not lengths:
         yield []
         return
     if lengths[0] == 1:
-        with _batches(f, lengths[1:]) as rest:
+        with batches(f, lengths[1:]) as rest:
             yield [0, *rest]
         return
-    with _passes(f, lengths[0]) as index, _batches(f, lengths[1:]) as rest:
+    with _passes(f, lengths[0]) as index, batches(f, lengths[1:]) as rest:
         yield [index, *rest]
 
 
@@ -149,9 +146,6 @@ def _blocks(f: Lowering, count: Integer, whole: bool) -> Iterator[tuple[Integer,
         yield first, body.least(body.sub(count, first), ROWS)
 
 
-# -- vectors ---------------------------------------------------------------------------------------
-
-
 def _chunks(columns: int) -> list[tuple[int, int]]:
     """Return (first column, width) of the vectors of a row."""
     found, at = [], 0
@@ -162,78 +156,16 @@ def _chunks(columns: int) -> list[tuple[int, int]]:
     return found
 
 
-class _Vectors:
-    """Vectors of a dtype."""
-
-    def __init__(self, f: Lowering, dtype: np.dtype) -> None:
-        self.f, self.body = f, f.body
-        self.type, self.size = in_registers(dtype), dtype.itemsize
-
-    def of(self, width: int) -> str:
-        return f"<{width} x {self.type}>"
-
-    def at(self, matrix: Buffer, i: Integer, j: int) -> str:
-        return self.f.address(matrix, (i, j))
-
-    def load(self, matrix: Buffer, i: Integer, j: int, width: int) -> str:
-        place = self.at(matrix, i, j)
-        return self.body.op(f"load {self.of(width)}, ptr {place}, align {self.size}", place)
-
-    def splat(self, x: str, width: int) -> str:
-        vector = self.of(width)
-        first = self.body.op(f"insertelement {vector} poison, {self.type} {x}, i64 0", x)
-        zeros = f"<{width} x i32> zeroinitializer"
-        return self.body.op(f"shufflevector {vector} {first}, {vector} poison, {zeros}", first)
-
-    def add_product(self, x: str, y: str, z: str, width: int) -> str:
-        """Return x · y + z."""
-        vector = self.of(width)
-        name = f"@llvm.fmuladd.v{width}f{8 * self.size}"
-        self.f.module.declare(name, f"declare {vector} {name}({vector}, {vector}, {vector})")
-        given = f"{vector} {x}, {vector} {y}, {vector} {z}"
-        return self.body.op(f"call {vector} {name}({given})", x, y, z)
-
-    def product(self, x: str, y: str, width: int) -> str:
-        return self.body.op(f"fmul contract {self.of(width)} {x}, {y}", x, y)
-
-    def store(self, x: str, matrix: Buffer, i: Integer, j: int, width: int) -> None:
-        place = self.at(matrix, i, j)
-        self.body.do(f"store {self.of(width)} {x}, ptr {place}, align {self.size}")
-
-
-def _is_row_major(rep: Any) -> bool:
-    """Tell whether the numbers of a row lie one after another in memory."""
-    return isinstance(rep, Buffer) and rep.strides[-1] == rep.dtype.itemsize
-
-
-def _nest(f: Lowering, write: Callable[[], None]) -> None:
-    lines = f.body.begin_nest()
-    write()
-    f.body.end_nest(lines)
-    f.memo.clear()
-
-
-def _copy(f: Lowering, rep: Any, first: Integer, count: Integer, most: int) -> Buffer:
-    """Return some rows of a matrix in memory of their own."""
-    columns = rep.shape[1]
-    block = allocate(f, (most, columns), rep.dtype)
-    target = Buffer(
-        rep.dtype, (count, columns), block.pointer, block.strides, True, memory=block.memory
-    )
-    copy_into(f, target, affine(f, rep, (count, columns), [Along(0, first), Along(1)]))
-    return target
-
-
 # -- rows ------------------------------------------------------------------------------------------
 
 
 def _rows(f: Lowering, a: Any, b: Any, c: Buffer) -> None:
     inner, columns = b.shape
-    if not _is_row_major(b):
-        b = _copy(f, b, 0, inner, inner)
-    v = _Vectors(f, c.dtype)
+    if not is_row_major(b):
+        b = copied(f, b, 0, inner, inner)
+    v = Vectors(f.body, c.dtype)
     with _blocks(f, c.shape[0], isinstance(a, Buffer)) as (first, count):
-        left = a if isinstance(a, Buffer) else _copy(f, a, first, count, ROWS)
+        left = a if isinstance(a, Buffer) else copied(f, a, first, count, ROWS)
         out = affine(f, c, (count, columns), [Along(0, first), Along(1)])
 
         def write() -> None:
@@ -243,13 +175,13 @@ def _rows(f: Lowering, a: Any, b: Any, c: Buffer) -> None:
                 total = ""
                 for k, x in enumerate(row):
                     assert isinstance(x, str)
-                    y = v.load(b, k, j, width)
+                    y = v.load(f.address(b, (k, j)), width)
                     s = v.splat(x, width)
                     total = v.add_product(s, y, total, width) if k else v.product(s, y, width)
-                v.store(total, out, i, j, width)
+                v.store(total, f.address(out, (i, j)), width)
             f.body.close_loop()
 
-        _nest(f, write)
+        nest(f, write)
 
 
 # -- sums ------------------------------------------------------------------------------------------
@@ -260,50 +192,57 @@ def _sums(f: Lowering, a: Any, b: Any, c: Buffer) -> None:
     assert isinstance(rows, int) and isinstance(columns, int)
     count = b.shape[0]
     at_once = max(ACCUMULATORS // len(_chunks(columns)), 1)
-    whole = isinstance(a, Buffer) and _is_row_major(b)
-    v = _Vectors(f, c.dtype)
+    whole = isinstance(a, Buffer) and is_row_major(b)
+    v = Vectors(f.body, c.dtype)
     dense = Buffer(c.dtype, (rows, columns), c.pointer, c.strides, c.dense, c.tokens, c.memory)
     if not whole:
-        _nest(f, lambda: _clear(v, dense))
+        nest(f, lambda: _clear(f, v, dense))
     with _blocks(f, count, whole) as (first, some):
         left, right = a, b
         if not isinstance(a, Buffer):
             turned = affine(f, a, (count, rows), [Along(1), Along(0)])
-            block = _copy(f, turned, first, some, ROWS)
+            block = copied(f, turned, first, some, ROWS)
             left = affine(f, block, (rows, some), [Along(1), Along(0)])
         elif not whole:
             left = affine(f, a, (rows, some), [Along(0), Along(1, first)])
-        if not _is_row_major(b):
-            right = _copy(f, b, first, some, ROWS)
+        if not is_row_major(b):
+            right = copied(f, b, first, some, ROWS)
         elif not whole:
             right = affine(f, b, (some, columns), [Along(0, first), Along(1)])
         for start in range(0, rows, at_once):
             these = range(start, min(start + at_once, rows))
-            _nest(f, lambda these=these: _add_up(v, left, right, dense, these, some, not whole))
+            nest(f, lambda these=these: _add_up(f, v, left, right, dense, these, some, not whole))
 
 
-def _clear(v: _Vectors, c: Buffer) -> None:
+def _clear(f: Lowering, v: Vectors, c: Buffer) -> None:
     rows, columns = c.shape
     for i in range(rows):  # type: ignore[arg-type]
         for j, width in _chunks(columns):  # type: ignore[arg-type]
-            v.store("zeroinitializer", c, i, j, width)
+            v.store("zeroinitializer", f.address(c, (i, j)), width)
 
 
 def _add_up(
-    v: _Vectors, a: Buffer, b: Buffer, c: Buffer, rows: range, count: Integer, further: bool
+    f: Lowering,
+    v: Vectors,
+    a: Buffer,
+    b: Buffer,
+    c: Buffer,
+    rows: range,
+    count: Integer,
+    further: bool,
 ) -> None:
     """Add the products of ``count`` columns of a and rows of b to some rows of c."""
     body = v.body
     chunks = _chunks(c.shape[1])  # type: ignore[arg-type]
     places = [(i, j, width) for i in rows for j, width in chunks]
-    starts = [v.load(c, *p) if further else "zeroinitializer" for p in places]
+    starts = [v.load(f.address(c, p[:2]), p[2]) if further else "zeroinitializer" for p in places]
     n = body.open_loop(count)
     sums = [body.carry(v.of(w), s) for (_, _, w), s in zip(places, starts, strict=True)]
-    right = {(j, w): v.load(b, n, j, w) for j, w in chunks}
-    left = {i: v.f.load(a, (i, n)) for i in rows}
+    right = {(j, w): v.load(f.address(b, (n, j)), w) for j, w in chunks}
+    left = {i: f.load(a, (i, n)) for i in rows}
     for (i, j, width), total in zip(places, sums, strict=True):
         x = left[i]
         assert isinstance(x, str)
         body.set_carried(total, v.add_product(v.splat(x, width), right[j, width], total, width))
     for (i, j, width), total in zip(places, body.close_loop(), strict=True):
-        v.store(total, c, i, j, width)
+        v.store(total, f.address(c, (i, j)), width)

@@ -110,7 +110,7 @@ class _Outliner:
 
 def type_of(register: str, lines: list[str]) -> str:
     """Return the type of a register, from an instruction that uses it."""
-    ends = re.compile(rf"(\S+) {re.escape(register)}(?![\w.])")
+    ends = re.compile(rf"([^\s(]+) {re.escape(register)}(?![\w.])")
     for line in lines:
         match = ends.search(line)
         if match is None:

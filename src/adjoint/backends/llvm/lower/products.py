@@ -16,6 +16,7 @@ from adjoint.backends.llvm.lower.maps import cast_rep, combined
 from adjoint.backends.llvm.lower.memory import allocate, force
 from adjoint.backends.llvm.lower.narrow_products import narrow_product
 from adjoint.backends.llvm.lower.reductions import sums
+from adjoint.backends.llvm.lower.row_products import row_product
 from adjoint.backends.llvm.lower.scalar import TABLE, Scalars
 from adjoint.backends.llvm.lower.types import Element, arithmetic, zero
 from adjoint.backends.llvm.lower.values import Buffer, Index, Lazy, Number, Shape
@@ -52,6 +53,10 @@ def _matmul(f: Lowering, node: Value) -> Any:
     found = narrow_product(f, node, a, b, shape)
     if found is not None:
         return found
+    if not _is_small(a, b):
+        found = row_product(f, node, a, b, shape)
+        if found is not None:
+            return found
     if len(b.shape) == 1:
         return _times_vector(f, node, a, b)
     if len(a.shape) == 1 and len(b.shape) == 2:
@@ -150,7 +155,7 @@ def _general(f: Lowering, node: Value, a: Any, b: Any, shape: Shape) -> Any:
 
 def _is_small(a: Any, b: Any) -> bool:
     """Tell whether a product is known to be so small that a call costs more."""
-    lengths = (*a.shape[-2:], b.shape[-1])
+    lengths = (*a.shape[-2:], b.shape[-1] if len(b.shape) > 1 else 1)
     return all(isinstance(n, int) for n in lengths) and math.prod(lengths) <= SMALL_PRODUCT
 
 
