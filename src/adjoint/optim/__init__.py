@@ -1,0 +1,31 @@
+"""Optimisers with no hidden state: settings are frozen, and the state goes in and comes out.
+
+An optimiser is a dataclass of its settings with two methods::
+
+    state = optimizer.init(params)
+    params, state = optimizer.update(grads, state, params)
+
+Parameters, gradients and states are trees of arrays. Nothing is changed in place, so that an update
+is a function like any other: it can be jitted, together with the gradient, and run again from a
+state that was kept. Names, defaults and numbers are PyTorch's.
+"""
+
+from adjoint.optim.adagrad import Adagrad, AdagradState
+from adjoint.optim.adam import Adam, AdamState, AdamW
+from adjoint.optim.lion import Lion, LionState
+from adjoint.optim.rmsprop import RMSprop, RMSpropState
+from adjoint.optim.sgd import SGD, SGDState
+
+__all__ = [
+    "SGD",
+    "Adagrad",
+    "AdagradState",
+    "Adam",
+    "AdamState",
+    "AdamW",
+    "Lion",
+    "LionState",
+    "RMSprop",
+    "RMSpropState",
+    "SGDState",
+]
