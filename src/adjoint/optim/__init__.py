@@ -13,19 +13,25 @@ state that was kept. Names, defaults and numbers are PyTorch's.
 from adjoint.optim.adagrad import Adagrad, AdagradState
 from adjoint.optim.adam import Adam, AdamState, AdamW
 from adjoint.optim.lion import Lion, LionState
+from adjoint.optim.one_cycle import OneCycleLR
 from adjoint.optim.rmsprop import RMSprop, RMSpropState
+from adjoint.optim.schedules import (
+    ConstantLR,
+    CosineAnnealingLR,
+    CosineAnnealingWarmRestarts,
+    ExponentialLR,
+    LinearLR,
+    SequentialLR,
+    StepLR,
+    WarmupCosineLR,
+)
 from adjoint.optim.sgd import SGD, SGDState
 
 __all__ = [
-    "SGD",
-    "Adagrad",
-    "AdagradState",
-    "Adam",
-    "AdamState",
-    "AdamW",
-    "Lion",
-    "LionState",
-    "RMSprop",
-    "RMSpropState",
-    "SGDState",
-]
+    # optimisers and what they keep
+    "SGD", "Adagrad", "Adam", "AdamW", "Lion", "RMSprop",
+    "AdagradState", "AdamState", "LionState", "RMSpropState", "SGDState",
+    # learning rates
+    "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "ExponentialLR", "LinearLR",
+    "OneCycleLR", "SequentialLR", "StepLR", "WarmupCosineLR",
+]  # fmt: skip
