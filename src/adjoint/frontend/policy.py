@@ -17,8 +17,9 @@ never_rewritten: set[str] = {
 }  # fmt: skip
 """Top-level packages whose functions run as they are."""
 
-rewritten_anyway = ("numpy.polynomial",)
-"""Packages among those that are Python code over arrays, without NumPy's protocols."""
+rewritten_anyway = ("numpy.polynomial", "adjoint.optim.accumulation")
+"""Modules among those that are Python code over arrays without NumPy's protocols, or with branches
+and loops that are to be staged."""
 
 _STANDARD_LIBRARY = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _INSTALLED = tuple(

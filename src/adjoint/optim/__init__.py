@@ -10,8 +10,11 @@ is a function like any other: it can be jitted, together with the gradient, and 
 state that was kept. Names, defaults and numbers are PyTorch's.
 """
 
+from adjoint.optim.accumulation import Accumulate, AccumulateState
 from adjoint.optim.adagrad import Adagrad, AdagradState
 from adjoint.optim.adam import Adam, AdamState, AdamW
+from adjoint.optim.averaging import EMA, EMAState
+from adjoint.optim.clipping import clip_by_global_norm, clip_by_value, global_norm
 from adjoint.optim.lion import Lion, LionState
 from adjoint.optim.one_cycle import OneCycleLR
 from adjoint.optim.rmsprop import RMSprop, RMSpropState
@@ -34,4 +37,7 @@ __all__ = [
     # learning rates
     "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "ExponentialLR", "LinearLR",
     "OneCycleLR", "SequentialLR", "StepLR", "WarmupCosineLR",
+    # gradients and averages
+    "EMA", "Accumulate", "AccumulateState", "EMAState", "clip_by_global_norm", "clip_by_value",
+    "global_norm",
 ]  # fmt: skip
