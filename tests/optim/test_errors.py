@@ -52,6 +52,16 @@ def test_structure(grads, message):
         optimizer.update(grads, optimizer.init(PARAMS), PARAMS)
 
 
+def test_staged_shapes():
+    """A length that is known at run time only is not 1, and says so when it does not fit."""
+    update, params = ad.jit(ad.optim.SGD().update, backend="interpret"), np.ones(20)
+    state = ad.optim.SGD().init(params)
+    with pytest.raises(InputError, match=r"grads has shape \(1,\), but"):
+        update(np.ones(1), state, params)
+    with pytest.raises(ValueError, match="broadcast|shape"):
+        update(np.ones(21), state, params)
+
+
 def test_state_of_other_parameters():
     optimizer = ad.optim.Adam()
     state = optimizer.init({"w": np.ones((2, 3))})

@@ -157,6 +157,27 @@ def test_jitted_update(optimizer):
             np.testing.assert_allclose(a, b, rtol=2e-6, atol=1e-7)
 
 
+@every
+def test_long_arrays(optimizer):
+    """Lengths that are known at run time only, some of them from constants of the program."""
+    x = np.random.default_rng(0).normal(size=(20, 11))
+
+    def step(params, state):
+        grads = ad.grad(lambda p: np.sum(np.tanh(x @ p["w"] + p["b"]) ** 2))(params)
+        grads = ad.optim.clip_by_global_norm(grads, 1.0)
+        return optimizer.update(grads, state, params)
+
+    jitted = ad.jit(step)
+    for width in (12, 13):
+        params = {"w": np.ones((11, width)), "b": np.linspace(0, 1, width)}
+        one = two = params, optimizer.init(params)
+        for _ in range(3):
+            one, two = step(*one), jitted(*two)
+        for a, b in zip(tree.flatten(one)[0], tree.flatten(two)[0]):
+            np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+    assert ": 1 graph\n" in ad.report(jitted) and "callback" not in ad.report(jitted)
+
+
 def test_the_rate_may_be_an_argument():
     """A rate that the program chooses as it goes is an argument of the jitted step."""
     optimizer = ad.optim.SGD(momentum=0.9)

@@ -17,7 +17,10 @@ never_rewritten: set[str] = {
 }  # fmt: skip
 """Top-level packages whose functions run as they are."""
 
-rewritten_anyway = ("numpy.polynomial", "adjoint.optim.accumulation")
+rewritten_anyway = (
+    "numpy.polynomial",
+    "adjoint.optim.accumulation", "adjoint.optim.lbfgs", "adjoint.optim.line_search",
+)  # fmt: skip
 """Modules among those that are Python code over arrays without NumPy's protocols, or with branches
 and loops that are to be staged."""
 

@@ -15,6 +15,7 @@ from adjoint.optim.adagrad import Adagrad, AdagradState
 from adjoint.optim.adam import Adam, AdamState, AdamW
 from adjoint.optim.averaging import EMA, EMAState
 from adjoint.optim.clipping import clip_by_global_norm, clip_by_value, global_norm
+from adjoint.optim.lbfgs import LBFGS, LBFGSState
 from adjoint.optim.lion import Lion, LionState
 from adjoint.optim.one_cycle import OneCycleLR
 from adjoint.optim.rmsprop import RMSprop, RMSpropState
@@ -32,8 +33,8 @@ from adjoint.optim.sgd import SGD, SGDState
 
 __all__ = [
     # optimisers and what they keep
-    "SGD", "Adagrad", "Adam", "AdamW", "Lion", "RMSprop",
-    "AdagradState", "AdamState", "LionState", "RMSpropState", "SGDState",
+    "LBFGS", "SGD", "Adagrad", "Adam", "AdamW", "Lion", "RMSprop",
+    "AdagradState", "AdamState", "LBFGSState", "LionState", "RMSpropState", "SGDState",
     # learning rates
     "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "ExponentialLR", "LinearLR",
     "OneCycleLR", "SequentialLR", "StepLR", "WarmupCosineLR",

@@ -15,7 +15,16 @@ import numpy as np
 from adjoint import tree
 from adjoint.errors import InputError
 
-__all__ = ["cast", "columns_of", "is_trained", "like", "map_trained", "moments", "update_leaves"]
+__all__ = [
+    "cast",
+    "check_shape",
+    "columns_of",
+    "is_trained",
+    "like",
+    "map_trained",
+    "moments",
+    "update_leaves",
+]
 
 
 def is_trained(leaf: Any) -> bool:
@@ -88,7 +97,7 @@ def map_trained(fn: Callable[..., Any], params: Any, **others: Any) -> Any:
     for number, (leaf, *rest) in enumerate(zip(leaves, *columns, strict=True)):
         if is_trained(leaf) and all(each is not None for each in rest):
             for title, each in zip(others, rest, strict=True):
-                _check(params, number, leaf, each, title)
+                check_shape(params, number, leaf, each, title)
             leaf = like(fn(leaf, *rest), leaf)
         new.append(leaf)
     return tree.unflatten(spec, new)
@@ -116,9 +125,9 @@ def update_leaves(
         zip(leaves, gradients, flags, *columns, strict=True)
     ):
         if is_trained(leaf) and gradient is not None:
-            _check(params, number, leaf, gradient, "grads")
+            check_shape(params, number, leaf, gradient, "grads")
             for title, each in zip(state, old, strict=True):
-                _check(params, number, leaf, each, title)
+                check_shape(params, number, leaf, each, title)
             new = fn(leaf, cast(gradient, leaf), flag, *old)
             rows.append([like(*pair) for pair in zip(new, (leaf, *old), strict=True)])
         else:
@@ -127,14 +136,21 @@ def update_leaves(
     return tuple(tree.unflatten(spec, [row[k] for row in rows]) for k in range(count))
 
 
-def _check(params: Any, number: int, leaf: Any, other: Any, title: str) -> None:
+def check_shape(params: Any, number: int, leaf: Any, other: Any, title: str) -> None:
     """Refuse what has another shape than the parameter that it belongs to, or is no number."""
-    if not isinstance(other, (np.ndarray, np.generic, float, int)) or np.shape(other) != leaf.shape:
-        what = f"has shape {np.shape(other)}" if hasattr(other, "shape") else f"is {other!r:.60}"
-        name = _name(params, number)
-        raise InputError(
-            f"{title}{name} {what}, but params{name} is an array of shape {leaf.shape}"
-        )
+    if isinstance(other, (np.ndarray, np.generic, float, int)) and _agree(leaf, other):
+        return
+    what = f"has shape {np.shape(other)}" if hasattr(other, "shape") else f"is {other!r:.60}"
+    name = _name(params, number)
+    raise InputError(f"{title}{name} {what}, but params{name} is an array of shape {leaf.shape}")
+
+
+def _agree(x: Any, y: Any) -> bool:
+    """Tell whether two shapes can be equal, as far as staged lengths tell; those are not 1."""
+    pairs = zip(np.shape(x), np.shape(y), strict=False)
+    return np.ndim(x) == np.ndim(y) and all(
+        m == n if type(m) is type(n) is int else 1 not in (m, n) for m, n in pairs
+    )
 
 
 def _name(params: Any, number: int) -> str:
