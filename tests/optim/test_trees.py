@@ -1,7 +1,11 @@
 """Trees of parameters: what trains, what stays, which types come out."""
 
 import dataclasses
+import os
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -225,6 +229,17 @@ def test_derivative_by_the_learning_rate(transform):
     found = transform(ad.grad(after))(0.1)
     step = 1e-6
     np.testing.assert_allclose(found, (after(0.1 + step) - after(0.1 - step)) / (2 * step), 1e-6)
+
+
+def test_imported_when_asked_for():
+    """``import adjoint`` alone does not import optimisers; ``adjoint.optim`` does."""
+    code = (
+        "import sys, adjoint as ad; assert 'adjoint.optim' not in sys.modules;"
+        "ad.optim.Adam(); assert ad.optim is sys.modules['adjoint.optim']"
+    )
+    source = str(Path(ad.__file__).parent.parent)
+    environment = {**os.environ, "PYTHONPATH": source}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
 
 
 def test_none_in_place_of_a_gradient():
