@@ -113,6 +113,46 @@ def test_resumed_bit_for_bit(optimizer):
 
 
 @every
+def test_resumed_from_arrays(optimizer, tmp_path):
+    """Files keep arrays, not NumPy scalars: the step count comes back as one of no axes."""
+    params = np.ones((3, 4), np.float32)
+    params, state = optimizer.update(np.cos(params), optimizer.init(params), params)
+    leaves, spec = tree.flatten((params, state))
+    np.savez(tmp_path / "kept.npz", *leaves)
+    with np.load(tmp_path / "kept.npz") as kept:
+        again, other = tree.unflatten(spec, [kept[name] for name in kept.files])
+    for _ in range(3):
+        params, state = optimizer.update(np.cos(params), state, params)
+        again, other = optimizer.update(np.cos(again), other, again)
+    assert contents((again, other)) == contents((params, state))
+
+
+@every
+def test_ensembles(optimizer):
+    """`vmap` of the methods trains several models at once."""
+    many = np.random.default_rng(0).normal(size=(3, 4))
+    state = ad.vmap(optimizer.init)(many)
+    new, state = ad.vmap(optimizer.update)(np.cos(many), state, many)
+    for k, params in enumerate(many):
+        one, _ = optimizer.update(np.cos(params), optimizer.init(params), params)
+        np.testing.assert_allclose(new[k], one, rtol=1e-14)
+
+
+@every
+def test_the_optimiser_may_be_an_argument(optimizer):
+    if callable(optimizer.lr):
+        pytest.skip("functions are no arguments of jitted functions")
+    step = ad.jit(lambda o, g, s, p: o.update(g, s, p), backend="interpret")
+    params = np.ones(3)
+    for lr in (0.1, 0.01):
+        now = dataclasses.replace(optimizer, lr=lr)
+        state = now.init(params)
+        found, _ = step(now, np.cos(params), state, params)
+        np.testing.assert_allclose(found, now.update(np.cos(params), state, params)[0], rtol=1e-14)
+    assert ": 1 graph\n" in ad.report(step)
+
+
+@every
 def test_jit(optimizer):
     """One graph for all steps, Python is not called back, and the numbers are the same."""
     params = {"w": np.linspace(-1, 1, 12).reshape(4, 3), "b": np.zeros(3), "n": 3}
