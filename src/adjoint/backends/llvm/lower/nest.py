@@ -201,22 +201,24 @@ def count_nest(f: Lowering, counts: Sequence[Integer]) -> None:
         charge(f, f.body.product(counts))
 
 
-def parallel(f: Lowering, count: Integer, stores: bool = False) -> tuple[str, str]:
+def parallel(
+    f: Lowering, count: Integer, stores: bool = False, long: bool = False
+) -> tuple[str, str]:
     """Return what the end of a loop, and what each access in it is marked with.
 
     It says that no pass of the loop reads or writes what another one writes. Where passes are few,
     it says to make vectors of the last ones too, under a mask. ``stores``: each pass stores what
-    it computes, and that is all.
+    it computes, and that is all. ``long``: a pass may be long. Then two vectors are computed side
+    by side where that is all, so that neither waits for the other.
     """
     group = f.module.metadata("distinct !{}")
     accesses = f.module.metadata(f'!{{!"llvm.loop.parallel_accesses", {group}}}')
     parts = [accesses]
     few = stores and isinstance(count, int) and UNROLLED < count <= SHORT
     if few or count in f.short:
-        # Two vectors are computed side by side where that is all: neither waits for the other.
-        long = count if isinstance(count, int) else f.short[count]
+        now = count if isinstance(count, int) else f.short[count]
         told = _FEW_PASSES[: 3 if few else 2]
-        vectors = 2 if LANES < long <= 2 * LANES else 1
+        vectors = 2 if long and LANES < now <= 2 * LANES else 1
         parts += [f.module.metadata(text.format(vectors=vectors)) for text in told]
     own = f.module.metadata("")
     f.module.fill(own, f"distinct !{{{', '.join([own, *parts])}}}")
@@ -382,6 +384,8 @@ def _join(
         joined = _open(f, axes)
     else:
         joined.resume()
+        if f.program.notes is not None:
+            f.program.notes.join(f)
     joined.reads += joined.leaves(pairs)
     joined.writes += [(target, path) for target, _ in pairs] + [(target, None) for target in more]
     joined.each(body)
@@ -394,7 +398,7 @@ def _open(f: Lowering, axes: Axes) -> Joined:
     joined.lines = f.body.begin_nest()
     loops = axes.counts[: axes.first_written]
     last = max([k for k, n in enumerate(loops) if n != 1])
-    note, group = parallel(f, loops[last], True)
+    note, group = parallel(f, loops[last], True, True)
     positions: list[Integer] = [
         0 if n == 1 else f.body.open_loop(n, note if k == last else "") for k, n in enumerate(loops)
     ]
