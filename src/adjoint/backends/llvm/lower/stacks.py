@@ -77,9 +77,10 @@ def _own(f: Lowering, node: Value) -> Stack:
 
 def place(f: Lowering, stack: Stack, index: Integer, size: Integer) -> str:
     """Return a pointer to an entry, for which there is room then; a new one is not defined."""
-    return f.body.let(
-        f"call ptr @stack.place(ptr %ctx, ptr {stack.header}, i64 {index}, i64 {size})"
-    )
+    with f.body.aside():
+        return f.body.let(
+            f"call ptr @stack.next(ptr %ctx, ptr {stack.header}, i64 {index}, i64 {size})"
+        )
 
 
 def _index(f: Lowering, node: Value) -> Integer:
@@ -114,7 +115,8 @@ def _push(f: Lowering, node: Value) -> Any:
             f.body.do(f"call void {name}(ptr %ctx, ptr {rep.header}, ptr {pointer})")
     elif word.kind == "fixed":
         pointer = place(f, stack, index, bytes_of(f, rep.shape, word.dtype))
-        entry = Buffer(word.dtype, rep.shape, pointer, f.strides(rep.shape, word.dtype), True)
+        strides, tokens = f.strides(rep.shape, word.dtype), stack.tokens | f.tokens(node)
+        entry = Buffer(word.dtype, rep.shape, pointer, strides, True, tokens)
         once = not node.params.get("replaces") and f.live(value)
         if isinstance(rep, Lazy) and rep.buffer is None and rep.shared and once:
             # It is computed into the stack, and read there from now on: a new entry stays.
@@ -326,6 +328,13 @@ def _entry_stack(
     pointer = body.let(f"select i1 {known}, ptr {at}, ptr @stack.nothing")
     header = new_header(f)
     copy_header(f, pointer, header)
+    # A reverse sweep reads the entry before this one in its next pass.
+    some = body.let(f"icmp ne i64 {index}, 0")
+    both = body.let(f"and i1 {some}, {known}")
+    back = body.let(f"getelementptr i8, ptr {pointer}, i64 -{stack_code.HEADER}")
+    body.do(
+        f"call void @stack.fetch(ptr {body.let(f'select i1 {both}, ptr {back}, ptr {header}')})"
+    )
     return Stack(header, stack.word.inner, f.tokens(node))
 
 
