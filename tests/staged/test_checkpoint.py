@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose
 
 import adjoint as ad
 from adjoint.backends.interpret import count
