@@ -44,7 +44,7 @@ def clear(f: Lowering, header: str) -> None:
     """Make a stack empty."""
     stack_code.needs(f.module)
     size = stack_code.HEADER
-    f.body.do(f"call void @llvm.memset.p0.i64(ptr align 8 {header}, i8 0, i64 {size}, i1 false)")
+    f.body.do(f"call void @llvm.memset.p0.i64(ptr {header}, i8 0, i64 {size}, i1 false)")
 
 
 def _field(f: Lowering, header: str, k: int) -> str:
@@ -62,7 +62,7 @@ def copied(f: Lowering, stack: Stack, key: Key) -> Stack:
 def copy_header(f: Lowering, source: str, target: str) -> None:
     """Store the header of a stack elsewhere."""
     stack_code.needs(f.module)
-    pointers = f"ptr align 8 {target}, ptr align 8 {source}"
+    pointers = f"ptr {target}, ptr {source}"
     f.body.do(f"call void @llvm.memcpy.p0.p0.i64({pointers}, i64 {stack_code.HEADER}, i1 false)")
 
 
