@@ -197,12 +197,14 @@ def count_nest(f: Lowering, counts: Sequence[Integer]) -> None:
         charge(f, f.body.product(counts))
 
 
-def parallel(f: Lowering, count: Integer, stores: bool = False) -> tuple[str, str]:
+def parallel(
+    f: Lowering, count: Integer, stores: bool = False, unrolled: bool = True
+) -> tuple[str, str]:
     """Return what the end of a loop, and what each access in it is marked with.
 
     It says that no pass of the loop reads or writes what another one writes. Where passes are few,
     it says to make vectors of the last ones too, under a mask. ``stores``: each pass stores what
-    it computes, and that is all.
+    it computes, and that is all. ``unrolled``: whether several passes may be written out.
     """
     group = f.module.metadata("distinct !{}")
     accesses = f.module.metadata(f'!{{!"llvm.loop.parallel_accesses", {group}}}')
@@ -210,6 +212,8 @@ def parallel(f: Lowering, count: Integer, stores: bool = False) -> tuple[str, st
     few = stores and isinstance(count, int) and UNROLLED < count <= SHORT
     if few or count in f.short:
         parts += [f.module.metadata(text) for text in _FEW_PASSES[: 3 if few else 2]]
+    if not unrolled:
+        parts.append(f.module.metadata('!{!"llvm.loop.unroll.disable"}'))
     own = f.module.metadata("")
     f.module.fill(own, f"distinct !{{{', '.join([own, *parts])}}}")
     return f"!llvm.loop {own}", f", !llvm.access.group {group}"
