@@ -12,6 +12,7 @@ can be written while an inner one is open.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -22,6 +23,9 @@ __all__ = ["Body", "Integer", "Level", "Module", "Nest", "flatten"]
 
 Integer: TypeAlias = "int | str"
 """An integer of 64 bits: known, or a register."""
+
+_METADATA = re.compile(r"!\d+\b")
+_NAMES = re.compile(r"%(?:v\d+|p\d[\d.]*|r\d+|out|b\d+)\b|\bb\d+(?=:)|" + _METADATA.pattern)
 
 COLD = "!prof !0"
 """Of a branch whose first side is the usual one."""
@@ -44,6 +48,7 @@ class Module:
         self._functions: list[str] = []
         self._metadata: list[str] = ['!{!"branch_weights", i32 100000, i32 1}']
         self.functions: dict[Any, None] = {}
+        self._alike: dict[str, str] = {}
         self._names = 0
 
     def declare(self, name: str, text: str) -> str:
@@ -58,6 +63,44 @@ class Module:
     def define(self, text: str) -> None:
         """Put a function into the module."""
         self._functions.append(text)
+
+    def define_once(self, text: str, prefix: str, write: Callable[[str], str]) -> str:
+        """Put a function into the module unless there is one alike; return its name.
+
+        Parameters
+        ----------
+        text : str
+            What it does; registers, labels and metadata may have other names in one alike.
+        prefix : str
+            Of its name.
+        write : callable
+            From its name to the function.
+        """
+        key = self._numbered(text)
+        name = self._alike.get(key)
+        if name is None:
+            name = self._alike[key] = self.name(prefix)
+            self.define(write(name))
+        return name
+
+    def _numbered(self, text: str) -> str:
+        """Return a text in which names are numbers, in the order in which they appear."""
+        numbers: dict[str, str] = {}
+
+        def number(match: re.Match[str]) -> str:
+            name = match[0]
+            if name[0] == "b":
+                name = f"%{name}"
+            if name[0] == "!":
+                meaning = self._metadata[int(name[1:])]
+                if not meaning.startswith("distinct"):
+                    return _METADATA.sub(number, meaning)
+                if name not in numbers:
+                    numbers[name] = f"!{len(numbers)}"
+                    return numbers[name] + _METADATA.sub(number, meaning)
+            return numbers.setdefault(name, f"%{len(numbers)}")
+
+        return _NAMES.sub(number, text)
 
     def metadata(self, text: str) -> str:
         """Put a node of metadata into the module, and return its name."""
@@ -87,7 +130,7 @@ class Module:
 
 
 class Nest(list):
-    """The lines of a nest of loops, which stand alone: what they compute is in memory then."""
+    """The lines of a nest of loops, which stand alone: few of their registers are read after it."""
 
     __slots__ = ()
 

@@ -107,6 +107,8 @@ class _Merge:
         f = self.f
         if isinstance(rep, (Number, Stack)) or self.same:
             return rep
+        if not rep.shape:
+            return Number(rep.dtype, f.element(rep, ()))
         if self.common is not None and not (
             isinstance(rep, Buffer) and rep.pointer == self.common.pointer
         ):

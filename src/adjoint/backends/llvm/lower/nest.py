@@ -202,14 +202,19 @@ def count_nest(f: Lowering, counts: Sequence[Integer]) -> None:
 
 
 def parallel(
-    f: Lowering, count: Integer, stores: bool = False, long: bool = False
+    f: Lowering,
+    count: Integer,
+    stores: bool = False,
+    long: bool = False,
+    unrolled: bool = True,
 ) -> tuple[str, str]:
     """Return what the end of a loop, and what each access in it is marked with.
 
     It says that no pass of the loop reads or writes what another one writes. Where passes are few,
     it says to make vectors of the last ones too, under a mask. ``stores``: each pass stores what
     it computes, and that is all. ``long``: a pass may be long. Then two vectors are computed side
-    by side where that is all, so that neither waits for the other.
+    by side where that is all, so that neither waits for the other. ``unrolled``: whether several
+    passes may be written out.
     """
     group = f.module.metadata("distinct !{}")
     accesses = f.module.metadata(f'!{{!"llvm.loop.parallel_accesses", {group}}}')
@@ -220,6 +225,8 @@ def parallel(
         told = _FEW_PASSES[: 3 if few else 2]
         vectors = 2 if long and LANES < now <= 2 * LANES else 1
         parts += [f.module.metadata(text.format(vectors=vectors)) for text in told]
+    if not unrolled:
+        parts.append(f.module.metadata('!{!"llvm.loop.unroll.disable"}'))
     own = f.module.metadata("")
     f.module.fill(own, f"distinct !{{{', '.join([own, *parts])}}}")
     return f"!llvm.loop {own}", f", !llvm.access.group {group}"

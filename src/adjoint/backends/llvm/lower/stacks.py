@@ -42,9 +42,9 @@ def empty(f: Lowering, node: Value) -> Stack:
 
 def clear(f: Lowering, header: str) -> None:
     """Make a stack empty."""
-    f.body.do(f"store ptr null, ptr {header}")
-    for k in (1, 2, 3):
-        f.body.do(f"store i64 0, ptr {_field(f, header, k)}")
+    stack_code.needs(f.module)
+    size = stack_code.HEADER
+    f.body.do(f"call void @llvm.memset.p0.i64(ptr {header}, i8 0, i64 {size}, i1 false)")
 
 
 def _field(f: Lowering, header: str, k: int) -> str:
@@ -61,9 +61,9 @@ def copied(f: Lowering, stack: Stack, key: Key) -> Stack:
 
 def copy_header(f: Lowering, source: str, target: str) -> None:
     """Store the header of a stack elsewhere."""
-    for k in range(4):
-        x = f.body.let(f"load i64, ptr {_field(f, source, k)}")
-        f.body.do(f"store i64 {x}, ptr {_field(f, target, k)}")
+    stack_code.needs(f.module)
+    pointers = f"ptr {target}, ptr {source}"
+    f.body.do(f"call void @llvm.memcpy.p0.p0.i64({pointers}, i64 {stack_code.HEADER}, i1 false)")
 
 
 def _own(f: Lowering, node: Value) -> Stack:
