@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose
 
 import adjoint as ad
 from adjoint.backends.interpret import count
@@ -205,7 +205,7 @@ def test_loops_of_unknown_length_are_checkpointed_while_they_run(snapshots):
         counts, got = counted(gradient, (X[:3],), x)
         steps = counts.by_name["cos"]
         assert counts.by_name["sin"] == moves(steps, snapshots)[1]
-        assert_array_equal(got, ad.grad(until)(x))
+        assert_allclose(got, ad.grad(until)(x), rtol=1e-14)
 
 
 @pytest.mark.parametrize("snapshots", [1, 2, 4, 7])

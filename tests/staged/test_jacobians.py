@@ -56,7 +56,7 @@ def test_shapes_structures_and_dtypes(mode):
     agrees(mode(lambda x: x**2), np.zeros(0))
     agrees(mode(lambda x: (np.sin(x), np.sum(x)), has_aux=True), X)
     agrees(mode(lambda z: z**2 * 1j, holomorphic=True), X + 1j)
-    agrees(mode(np.sin), X.astype(np.float32))
+    agrees(mode(np.sin), X.astype(np.float32), rtol=1e-6)
 
 
 def test_hessians():

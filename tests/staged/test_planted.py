@@ -157,6 +157,14 @@ MISTAKES: dict[str, tuple[str, Plant]] = {
     "globals are constants": ("held", says("staging.outside:captured", "kind is float or", "")),
 }  # fmt: skip
 
+NOT_COMPILED = {
+    "carried values share nothing",
+    "results are written over operands that are needed",
+    "a called function changes what the caller needs",
+    "results share memory",
+}
+"""Mistakes about memory that these programs do not show when they are compiled."""
+
 
 def random_sample(seed: int) -> Sample:
     program = write(Random(seed))
@@ -180,7 +188,9 @@ def test_programs_are_right_without_a_mistake(name, wanted):
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_mistake_is_seen(name, wanted, monkeypatch):
+def test_mistake_is_seen(name, wanted, monkeypatch, compiling):
+    if compiling and name in NOT_COMPILED:
+        pytest.skip("not seen in compiled code")
     first, plant = MISTAKES[name]
     plant(monkeypatch)
     with pytest.raises(SEEN):

@@ -77,7 +77,8 @@ _TRANSCENDENTAL = 12
 _TRANSCENDENTAL_IN_CACHE = 40
 
 _WITH_ANOTHER = frozenset({"sech2"})
-"""What the forward sweep gets for little beside what it computes: of the same exponential."""
+"""What the forward sweep gets for little beside what it computes: of the same exponential. Compiled
+code takes an exponential of its own, for which keeping it was measured to cost no more either."""
 
 _CACHED = 4096
 """Elements up to which an entry stays in a cache until it is read."""

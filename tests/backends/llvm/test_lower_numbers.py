@@ -52,6 +52,18 @@ def test_a_python_integer_beyond_64_bits_is_an_error(op, x, y):
     assert compiled.run(f, (5, 3))[0] == {"add": 8, "subtract": 2, "multiply": 15}[op]
 
 
+@pytest.mark.parametrize("op", ["floor_divide", "remainder"])
+@pytest.mark.parametrize("x", ["int", "int{0..}", "int{3..}"])
+@pytest.mark.parametrize("y", ["int{1..}", "int{9..}"])
+def test_division_by_what_is_known_to_be_positive(op, x, y):
+    f = function(binary(op, x, y, "int"))
+    least = {"int": -(2**63), "int{0..}": 0, "int{3..}": 3}[x]
+    around = [k for k in (least, -19, -18, -1, 0, 1, 17, 18, 19, 2**63 - 1) if k >= least]
+    for a, b in itertools.product(around, (9, 10, 18, 2**62)):
+        exact = a // b if op == "floor_divide" else a % b
+        assert compiled.run(f, (a, b))[0] == exact
+
+
 def test_an_argument_beyond_64_bits_is_an_error():
     with pytest.raises(OverflowError, match="64 bits"):
         compiled.run(function(binary("add", "int", "int")), (2**70, 1))

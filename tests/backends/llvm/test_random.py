@@ -2,7 +2,9 @@
 
 The programs are those of tests/staged/test_random_staged.py (`random_source` says what is in them),
 the graphs that share memory in every way those of tests/backends/random_graphs.py. With a number in
-the environment variable ``ADJOINT_PROGRAMS`` as many others are drawn at each run.
+the environment variable ``ADJOINT_PROGRAMS`` as many others are drawn at each run. All are compiled
+without optimisation but for a few; with ``ADJOINT_TEST_BACKEND=llvm`` those of tests/staged are
+compiled as users' programs are.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, assume, given, note, settings
+from hypothesis import HealthCheck, Phase, assume, example, given, note, settings
 from hypothesis import strategies as st
 
 import adjoint as ad
@@ -72,9 +74,26 @@ def compare(function, args):
         np.testing.assert_array_equal(x, y)
 
 
-@settings(examples, max_examples=int(MANY or 30))
+@settings(examples, max_examples=int(MANY or 24))
 @given(st.integers(0, 2**32 - 1))
 def test_random_programs(seed):
+    check(seed)
+
+
+@settings(examples, phases=(Phase.explicit,))
+@given(seed=st.integers())
+@example(seed=20)
+@example(seed=25)
+@example(seed=27)
+@example(seed=29)
+@example(seed=32)
+def test_random_programs_with_all_optimisations(seed, monkeypatch):
+    monkeypatch.setattr(compiled, "OPTIONS", None)
+    check(seed)
+
+
+def check(seed):
+    """Check a program and its derivatives."""
     program = write(Random(seed))
     note(program.text)
     f, filename = loaded(program)

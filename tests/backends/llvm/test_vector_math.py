@@ -8,6 +8,7 @@ import mpmath
 import numpy as np
 import pytest
 
+import adjoint as ad
 from adjoint.backends.llvm import engine, symbols, vector_math
 from adjoint.errors import CompileError
 
@@ -316,3 +317,17 @@ attributes #0 = {{ {engine.host().attributes} }}
     widest = log.variants[0][0]
     assert f"call <{widest} x double> @{log.variants[0][1]}" in passed
     assert f"call <{widest} x double> @{power.variants[0][1]}" in passed
+
+
+def test_an_element_that_is_read_is_the_one_of_the_array():
+    """Computed again, with one number instead of several at a time, it differs in the last bit."""
+
+    def least_below(y, n):
+        v = np.sin(y) * 1.0
+        return np.sum((v > -2.0) & (v < v[n % len(v)])), np.sum(v)
+
+    rows = np.random.default_rng(1).uniform(-1.2, 1.2, (20, 13))
+    found = ad.jit(least_below, backend="llvm")
+    for row in rows:
+        for n in range(13):
+            assert found(row, n)[0] == least_below(row, n)[0]

@@ -12,7 +12,9 @@ can be written while an inner one is open.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from adjoint.backends.llvm import vector_math
@@ -21,6 +23,9 @@ __all__ = ["Body", "Integer", "Level", "Module", "Nest", "flatten"]
 
 Integer: TypeAlias = "int | str"
 """An integer of 64 bits: known, or a register."""
+
+_METADATA = re.compile(r"!\d+\b")
+_NAMES = re.compile(r"%(?:v\d+|p\d[\d.]*|r\d+|out|b\d+)\b|\bb\d+(?=:)|" + _METADATA.pattern)
 
 COLD = "!prof !0"
 """Of a branch whose first side is the usual one."""
@@ -43,6 +48,7 @@ class Module:
         self._functions: list[str] = []
         self._metadata: list[str] = ['!{!"branch_weights", i32 100000, i32 1}']
         self.functions: dict[Any, None] = {}
+        self._alike: dict[str, str] = {}
         self._names = 0
 
     def declare(self, name: str, text: str) -> str:
@@ -57,6 +63,44 @@ class Module:
     def define(self, text: str) -> None:
         """Put a function into the module."""
         self._functions.append(text)
+
+    def define_once(self, text: str, prefix: str, write: Callable[[str], str]) -> str:
+        """Put a function into the module unless there is one alike; return its name.
+
+        Parameters
+        ----------
+        text : str
+            What it does; registers, labels and metadata may have other names in one alike.
+        prefix : str
+            Of its name.
+        write : callable
+            From its name to the function.
+        """
+        key = self._numbered(text)
+        name = self._alike.get(key)
+        if name is None:
+            name = self._alike[key] = self.name(prefix)
+            self.define(write(name))
+        return name
+
+    def _numbered(self, text: str) -> str:
+        """Return a text in which names are numbers, in the order in which they appear."""
+        numbers: dict[str, str] = {}
+
+        def number(match: re.Match[str]) -> str:
+            name = match[0]
+            if name[0] == "b":
+                name = f"%{name}"
+            if name[0] == "!":
+                meaning = self._metadata[int(name[1:])]
+                if not meaning.startswith("distinct"):
+                    return _METADATA.sub(number, meaning)
+                if name not in numbers:
+                    numbers[name] = f"!{len(numbers)}"
+                    return numbers[name] + _METADATA.sub(number, meaning)
+            return numbers.setdefault(name, f"%{len(numbers)}")
+
+        return _NAMES.sub(number, text)
 
     def metadata(self, text: str) -> str:
         """Put a node of metadata into the module, and return its name."""
@@ -86,7 +130,7 @@ class Module:
 
 
 class Nest(list):
-    """The lines of a nest of loops, which stand alone: what they compute is in memory then."""
+    """The lines of a nest of loops, which stand alone: few of their registers are read after it."""
 
     __slots__ = ()
 
@@ -129,6 +173,8 @@ class Body:
     again : bool
         Whether what is written computes numbers that are computed elsewhere too, and have to be
         the same to the last bit there.
+    settle : callable or None
+        Ends a nest that stays open while what is written has nothing to do with it.
     loops : int
         How many loops and calls were written.
     """
@@ -138,6 +184,7 @@ class Body:
         self.levels = [Level("body")]
         self.depth: dict[Any, int] = {}
         self.again = False
+        self.settle: Callable[[], None] | None = None
         self.loops = 0
         self._names = 0
 
@@ -158,12 +205,28 @@ class Body:
         """The innermost level."""
         return self.levels[-1]
 
+    def settled(self) -> None:
+        """End a nest that was left open, if there is one."""
+        if self.settle is not None:
+            self.settle()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Write what has nothing to do with the nest that is open: it stands before it."""
+        outer, self.settle = self.settle, None
+        try:
+            yield
+        finally:
+            self.settle = outer
+
     def do(self, text: str) -> None:
         """Write an instruction without a result."""
+        self.settled()
         self.levels[-1].lines.append(text)
 
     def let(self, text: str) -> str:
         """Write an instruction at the innermost level; return its result."""
+        self.settled()
         name = self.name()
         self.levels[-1].lines.append(f"{name} = {text}")
         if len(self.levels) > 1:
@@ -182,6 +245,17 @@ class Body:
         if at:
             depth[name] = at
         return name
+
+    def place(self, text: str, *operands: Any) -> str:
+        """Write an instruction as `op` does, unless it was written already."""
+        at = max([self.depth.get(x, 0) for x in operands], default=0)
+        scopes = self.levels[at].scopes
+        for scope in scopes:
+            found = scope.get(text)
+            if found is not None:
+                return found
+        found = scopes[-1][text] = self.op(text, *operands)
+        return found
 
     def flags(self, flags: str = "contract") -> str:
         """Return what LLVM may do with a floating-point instruction, as a suffix of its name."""
@@ -261,26 +335,31 @@ class Body:
 
     def enter_scope(self) -> None:
         """Begin a part of the body that does not always run: what it computes is lost after it."""
+        self.settled()
         self.here.scopes.append({})
 
     def leave_scope(self) -> None:
         """End that part."""
+        self.settled()
         self.here.scopes.pop()
 
     # -- flow --------------------------------------------------------------------------------------
 
     def begin(self, label: str) -> None:
         """Begin a block."""
+        self.settled()
         here = self.here
         here.lines.append(f"{label}:")
         here.block = label
 
     def go(self, label: str) -> None:
         """End a block."""
+        self.settled()
         self.here.lines.append(f"br label %{label}")
 
     def branch(self, truth: str, then: str, otherwise: str, note: str = "") -> None:
         """End a block with a branch."""
+        self.settled()
         suffix = f", {note}" if note else ""
         self.here.lines.append(f"br i1 {truth}, label %{then}, label %{otherwise}{suffix}")
 
@@ -288,6 +367,7 @@ class Body:
 
     def begin_nest(self) -> list[Any] | None:
         """Begin lines that stand alone; return what `end_nest` is to be given."""
+        self.settled()
         if len(self.levels) > 1:
             return None
         here = self.here
@@ -305,6 +385,7 @@ class Body:
 
     def open_loop(self, count: Integer, note: str = "", first: Integer = 0) -> str:
         """Open a loop; return its index, from ``first`` to ``count``. ``note`` is metadata."""
+        self.settled()
         level = Level(self.label())
         level.count, level.note, level.first = count, note, first
         self.levels.append(level)

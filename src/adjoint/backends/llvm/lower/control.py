@@ -107,8 +107,8 @@ class _Merge:
         f = self.f
         if isinstance(rep, (Number, Stack)) or self.same:
             return rep
-        if isinstance(self.type, Type) and not self.type.shape:
-            return Number(self.type.dtype, f.element(rep, ()))  # a number that lies in memory
+        if not rep.shape:
+            return Number(rep.dtype, f.element(rep, ()))
         if self.common is not None and not (
             isinstance(rep, Buffer) and rep.pointer == self.common.pointer
         ):

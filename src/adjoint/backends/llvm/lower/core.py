@@ -70,10 +70,14 @@ class Lowering:
         A list a block: what was forced in it.
     destinations : dict
         What is to be made in memory that is there already.
-    short : set
-        Lengths that were few in the call for which the function is compiled.
+    short : dict
+        Lengths that were few in the call for which the function is compiled: what they were.
     memo : dict
         Elements that are in registers: in the nest, or the operation, that is being written.
+    values : dict or None
+        What stands in places of memory, in a nest that is left open (`joined`).
+    joined : Joined or None
+        A nest that was left open.
     """
 
     def __init__(
@@ -100,6 +104,11 @@ class Lowering:
         self.node: Value | None = None
         self.memo: dict[Any, Element] = {}
         self.through: dict[Lazy, Buffer] = {}
+        self.values: dict[Any, Element] | None = None
+        self.joined: Any = None
+        self.temporary: list[Any] = []
+        self.slices: dict[Any, list[Value]] | None = None
+        self.equal: dict[Block, set[frozenset[Any]]] = {}
         self.group = ""
         self.small_bytes = 0
         self.fails = False
@@ -116,7 +125,7 @@ class Lowering:
         self.kept: dict[Any, bool] = {}
         self.roots: dict[Any, Any] = {}
         self.changed: dict[Value, set[int]] = {}
-        self.short: set[Integer] = set()
+        self.short: dict[Integer, int] = {}
 
     # -- values ------------------------------------------------------------------------------------
 
@@ -199,7 +208,7 @@ class Lowering:
                 total = self.body.add(total, self.body.mul(self.integer(value), c))
             now = example(n)
             if now is not None and now <= SHORT:
-                self.short.add(total)
+                self.short[total] = max(now, self.short.get(total, 0))
             return total
         if isinstance(n, Value):
             return self.integer(n)
@@ -235,7 +244,7 @@ class Lowering:
             found = self.memo[key] = rep.element(index)
             target = self.through.get(rep)
             if target is not None:
-                self.store(target, index, found)
+                self.keep(target, index, found)
         return found
 
     def address(self, buffer: Buffer, index: Index) -> str:
@@ -257,23 +266,31 @@ class Lowering:
             else:
                 wide = body.add(wide, body.mul(i, stride))
         if wide != 0:
-            pointer = body.op(
+            pointer = body.place(
                 f"getelementptr inbounds i8, ptr {pointer}, i64 {wide}", pointer, wide
             )
         if near != 0:
             type = in_memory(dtype)
-            pointer = body.op(
+            pointer = body.place(
                 f"getelementptr inbounds {type}, ptr {pointer}, i64 {near}", pointer, near
             )
         return pointer
 
     def load(self, buffer: Buffer, index: Index, pinned: bool = False) -> Element:
         """Read an element; ``pinned``: here, and not further out."""
-        return self.load_at(self.address(buffer, index), buffer.dtype, pinned)
+        if self.values is None:
+            return self.load_at(self.address(buffer, index), buffer.dtype, pinned)
+        place = (buffer.pointer, buffer.strides, index, buffer.dtype)
+        found = self.values.get(place)
+        if found is None:
+            found = self.load_at(self.address(buffer, index), buffer.dtype, pinned)
+            self.values[place] = found
+        return found
 
     def load_at(self, pointer: str, dtype: np.dtype, pinned: bool = False) -> Element:
         """Read a number from memory."""
         body, type = self.body, in_memory(dtype)
+        body.settled()
         size = part_size(dtype)
         align = min(size, 8)
         write = body.let if pinned else lambda text: body.op(text, pointer)
@@ -288,7 +305,24 @@ class Lowering:
 
     def store(self, buffer: Buffer, index: Index, x: Element) -> None:
         """Write an element."""
+        if self.values is not None:
+            self.values[buffer.pointer, buffer.strides, index, buffer.dtype] = x
+            for rep, at in list(self.memo):
+                if isinstance(rep, Buffer) and at == index and rep.pointer == buffer.pointer:
+                    del self.memo[rep, at]
         self.store_at(self.address(buffer, index), buffer.dtype, x)
+
+    def keep(self, buffer: Buffer, index: Index, x: Element) -> None:
+        """Write an element of an array that is computed for the sake of others."""
+        if self.values is None or not buffer.scratch:
+            self.store(buffer, index, x)
+            return
+        lines = self.body.here.lines
+        before = len(lines)
+        self.store(buffer, index, x)
+        own = lines[before:]
+        lines[before:] = [own]
+        self.temporary.append((own, buffer))
 
     def store_at(self, pointer: str, dtype: np.dtype, x: Element) -> None:
         """Write a number to memory."""
@@ -348,11 +382,12 @@ class Lowering:
     @contextmanager
     def at(self, hoist: Hoist) -> Iterator[None]:
         """Write at another place, at which all is defined that is referred to."""
-        levels, self.body.levels = self.body.levels, [hoist.level]
-        try:
-            yield
-        finally:
-            self.body.levels = levels
+        with self.body.aside():
+            levels, self.body.levels = self.body.levels, [hoist.level]
+            try:
+                yield
+            finally:
+                self.body.levels = levels
 
     def alloca(self, type: str, align: int = 8) -> str:
         """Return a pointer to memory of the function's own frame."""
@@ -388,15 +423,21 @@ class Lowering:
         self.blocks.pop()
         self.leave_scope()
 
+    def forget_elements(self) -> None:
+        """Forget what is in registers."""
+        self.memo.clear()
+        if self.values is not None:
+            self.values.clear()
+
     def enter_scope(self) -> None:
         """Begin what does not always run, or runs several times."""
         self.forced.append([])
-        self.memo.clear()
+        self.forget_elements()
         self.body.enter_scope()
 
     def leave_scope(self) -> None:
         """End it: what was forced in it is not in memory after it."""
-        self.memo.clear()
+        self.forget_elements()
         self.body.leave_scope()
         for lazy in self.forced.pop():
             lazy.buffer = None

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from adjoint.backends.blame import note
 from adjoint.backends.llvm.lower.core import FOREIGN, Lowering
 from adjoint.backends.llvm.lower.memory import SMALL
 from adjoint.backends.llvm.lower.runtime import WORD
@@ -36,6 +37,10 @@ def constant(f: Lowering, node: Value) -> Any:
     value = node.params["value"]
     dtype = node.dtype
     if not node.shape:
+        if type(value) is int and not -(1 << 63) <= value < 1 << 63:
+            error = OverflowError(f"{value} does not fit an integer of 64 bits")
+            note(error, f.node)
+            raise error
         return Number(
             dtype, literal(value if not isinstance(value, np.ndarray) else value[()], dtype)
         )

@@ -81,10 +81,12 @@ def fold_all(
     outer, f.through = f.through, {}
     prepare(f, rep.shape, [(rep, True)])
     axes = Axes(f, rep.shape, [rep])
+    lines = f.body.begin_nest()
     found = _loops(
         f, axes.counts, axes.first_written, types, starts,
         lambda at, xs: combine(xs, f.element(rep, axes.index(at))),
     )  # fmt: skip
+    f.body.end_nest(lines)
     settled(f)
     f.through = outer
     count_nest(f, rep.shape)
@@ -98,6 +100,7 @@ def _loops(
     types: Sequence[str],
     starts: Sequence[str],
     step: Callable[[list[Integer], list[str]], list[str]],
+    unrolled: bool = True,
 ) -> list[str]:
     """Write loops that carry registers, the last axes written out; return them after the loops."""
     body = f.body
@@ -106,7 +109,7 @@ def _loops(
         return list(starts)
     former = f.group
     last = max([k for k, n in enumerate(loops) if n != 1], default=-1)
-    note, group = parallel(f, loops[last]) if last >= 0 else ("", former)
+    note, group = parallel(f, loops[last], unrolled=unrolled) if last >= 0 else ("", former)
     state = list(starts)
     names: list[list[str]] = []
     positions: list[Integer] = []
@@ -184,7 +187,9 @@ def _number(f: Lowering, rep: Any, how: Fold) -> Element:
     outer, f.through = f.through, {}
     prepare(f, rep.shape, [(rep, True)])
     axes = Axes(f, rep.shape, [rep])
+    lines = f.body.begin_nest()
     found = _folded(f, rep, how, axes.counts, axes.first_written, axes.index)
+    f.body.end_nest(lines)
     settled(f)
     f.through = outer
     count_nest(f, rep.shape)
@@ -275,6 +280,13 @@ def _in_blocks(
             new[k] = body.op(f"fadd {t} {new[k]}, {c}", new[k], c)
         return new
 
+    def total(state: list[str]) -> Element:
+        if not how.sums:
+            return _element(state)
+        return _element(
+            [_compensated(f, t, s, c) for t, s, c in zip(types, state[:width], state[width:])]
+        )
+
     loops = [*outer, blocks]
     twice = 2 if how.sums else 1
     cut = shared(loops) if cost is not None else -1
@@ -301,12 +313,12 @@ def _in_blocks(
         f.memo.clear()
         close_first(f, groups, body.mul(size, work))
         check_regions(f)
-        state = _loops(f, [groups], 1, types * twice, starts * twice, two)
-    if not how.sums:
-        return _element(state)
-    return _element(
-        [_compensated(f, t, s, c) for t, s, c in zip(types, state[:width], state[width:])]
-    )
+        lines = body.begin_nest()
+        state = _loops(f, [groups], 1, types * twice, starts * twice, two, unrolled=False)
+        found = total(state)
+        body.end_nest(lines)
+        return found
+    return total(state)
 
 
 def _two_sum(f: Lowering, t: str, s: str, c: str, x: str) -> list[str]:

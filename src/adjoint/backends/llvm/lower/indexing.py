@@ -376,6 +376,10 @@ def indexed(f: Lowering, rep: Any, index: Any, dimensions: tuple[Any, ...], resu
         return None
     if not any(isinstance(s, Positions) for s in found.sources):
         if not found.shape:
+            if isinstance(rep, Lazy) and rep.buffer is None and rep.shared:
+                from adjoint.backends.llvm.lower.memory import force
+
+                rep = force(f, rep)  # computed again, it may differ in the last bit
             at = tuple(found.sources)
             return Number(rep.dtype, f.element(rep, at))
         return affine(f, rep, found.shape, found.sources)

@@ -88,7 +88,8 @@ def allocate(
         _note(f, key, f"taken {when}", (None,), dtype)
         pointer = _take_here(f, f.body.mul(f.body.product(shape), dtype.itemsize))
         return Buffer(dtype, shape, pointer, f.strides(shape, dtype), True)
-    return Buffer(dtype, shape, found.pointer, f.strides(shape, dtype), True, memory=found)
+    strides = f.strides(shape, dtype)
+    return Buffer(dtype, shape, found.pointer, strides, True, memory=found, whole=found)
 
 
 def _note(f: Lowering, key: Any, where: str, bounds: tuple[Any, ...], dtype: np.dtype) -> None:
@@ -236,7 +237,9 @@ def new_buffer(f: Lowering, lazy: Lazy) -> Buffer:
         if target is not None:
             return target
         dimensions = type_of(key).shape
-    return allocate(f, lazy.shape, lazy.dtype, dimensions, key)
+    made = allocate(f, lazy.shape, lazy.dtype, dimensions, key)
+    made.scratch = key is not None and isinstance(made.memory, Place)
+    return made
 
 
 def made(f: Lowering, lazy: Lazy, target: Buffer) -> None:

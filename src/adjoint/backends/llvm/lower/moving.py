@@ -31,13 +31,15 @@ class Moving:
         self.memories: list[Any] = [self.first.memory, self.second.memory]
         self.strides = f.strides(shape, type.dtype)
         self.here, self.there = f.body.name(), f.body.name()
+        self.wholes = {self.here: object(), self.there: object()}
         self.next_here = self.here
         self.next_there = self.there
 
     def _buffer(self, pointer: str) -> Buffer:
+        whole = self.wholes.get(pointer)
         return Buffer(
             self.dtype, self.shape, pointer, self.strides, True, self.tokens,
-            self.memories,
+            self.memories, whole=whole,
         )  # fmt: skip
 
     def rep(self) -> Buffer:

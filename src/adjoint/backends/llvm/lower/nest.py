@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from adjoint.backends.llvm.lower.core import SHORT, Lowering
+from adjoint.backends.llvm.lower.joined import Joined, common_shape, few
 from adjoint.backends.llvm.lower.polling import charge
 from adjoint.backends.llvm.lower.regions import (
     check_regions,
@@ -47,11 +48,14 @@ UNROLLED = 8
 """Elements of the last axes up to which they are written out."""
 
 _FEW_PASSES = (
-    '!{!"llvm.loop.vectorize.predicate.enable", i1 true}',
-    '!{!"llvm.loop.interleave.count", i32 1}',
-    '!{!"llvm.loop.unroll.disable"}',
+    '!{{!"llvm.loop.vectorize.predicate.enable", i1 true}}',
+    '!{{!"llvm.loop.interleave.count", i32 {vectors}}}',
+    '!{{!"llvm.loop.unroll.disable"}}',
 )
 """What LLVM is told of a loop of few passes; the last, if it knows how many."""
+
+LANES = 8
+"""Numbers in a vector."""
 
 WRITTEN_OUT = 16
 """Elements up to which a whole array is written out."""
@@ -197,19 +201,32 @@ def count_nest(f: Lowering, counts: Sequence[Integer]) -> None:
         charge(f, f.body.product(counts))
 
 
-def parallel(f: Lowering, count: Integer, stores: bool = False) -> tuple[str, str]:
+def parallel(
+    f: Lowering,
+    count: Integer,
+    stores: bool = False,
+    long: bool = False,
+    unrolled: bool = True,
+) -> tuple[str, str]:
     """Return what the end of a loop, and what each access in it is marked with.
 
     It says that no pass of the loop reads or writes what another one writes. Where passes are few,
     it says to make vectors of the last ones too, under a mask. ``stores``: each pass stores what
-    it computes, and that is all.
+    it computes, and that is all. ``long``: a pass may be long. Then two vectors are computed side
+    by side where that is all, so that neither waits for the other. ``unrolled``: whether several
+    passes may be written out.
     """
     group = f.module.metadata("distinct !{}")
     accesses = f.module.metadata(f'!{{!"llvm.loop.parallel_accesses", {group}}}')
     parts = [accesses]
     few = stores and isinstance(count, int) and UNROLLED < count <= SHORT
     if few or count in f.short:
-        parts += [f.module.metadata(text) for text in _FEW_PASSES[: 3 if few else 2]]
+        now = count if isinstance(count, int) else f.short[count]
+        told = _FEW_PASSES[: 3 if few else 2]
+        vectors = 2 if long and LANES < now <= 2 * LANES else 1
+        parts += [f.module.metadata(text.format(vectors=vectors)) for text in told]
+    if not unrolled:
+        parts.append(f.module.metadata('!{!"llvm.loop.unroll.disable"}'))
     own = f.module.metadata("")
     f.module.fill(own, f"distinct !{{{', '.join([own, *parts])}}}")
     return f"!llvm.loop {own}", f", !llvm.access.group {group}"
@@ -298,12 +315,16 @@ def write_into(
     pairs: Sequence[tuple[Buffer, Array]],
     combine: Callable[[Element, Element], Element] | None = None,
     itself: bool = False,
+    path: Any = None,
 ) -> None:
     """Store arrays of one shape in memory that no other of them reads, in one nest.
 
-    ``combine``: what was there, combined with them.
+    ``combine``: what was there, combined with them. ``path``: the pointer of an array, and the path
+    in the graph from it to the place where one is stored.
     """
     shape = pairs[0][0].shape
+    for _, rep in pairs:
+        shape = common_shape(shape, rep.shape)
     if any(n == 0 for n in shape):
         return
     outer, f.through = f.through, {}
@@ -313,8 +334,6 @@ def write_into(
         prepare(f, shape, [(x, same and here) for x, here in rep.operands], rep.key)
     else:
         prepare(f, shape, read)
-    lines = f.body.begin_nest()
-    axes = Axes(f, shape, [array for pair in pairs for array in pair])
     stores: list[tuple[Buffer, Index, Element]] = []
 
     def body(index: Index) -> None:
@@ -324,16 +343,89 @@ def write_into(
             x = cast(f.body, x, rep.dtype, target.dtype)
             if combine is not None:
                 x = combine(f.load(target, index, pinned=True), x)
-            if axes.first_written:
-                f.store(target, index, x)
-            else:
+            if not axes.first_written:
                 stores.append((target, index, x))  # nothing that is read lies in the way then
+            elif itself:
+                f.keep(target, index, x)
+            else:
+                f.store(target, index, x)
 
-    each(f, axes, body, cost=sum([element_cost(rep) for _, rep in pairs]))
-    for target, index, x in stores:
-        f.store(target, index, x)
-    f.body.end_nest(lines)
-    check_regions(f)
-    count_nest(f, axes.counts)
+    axes = Axes(f, shape, [array for pair in pairs for array in pair])
+    cost = sum([element_cost(rep) for _, rep in pairs])
+    if _may_stay_open(f, axes, cost):
+        _join(f, axes, pairs, path, body)
+    else:
+        lines = f.body.begin_nest()
+        each(f, axes, body, cost=cost)
+        for target, index, x in stores:
+            f.store(target, index, x)
+        f.body.end_nest(lines)
+        check_regions(f)
+        count_nest(f, axes.counts)
     settled(f)
     f.through = outer
+
+
+def _may_stay_open(f: Lowering, axes: Axes, cost: int) -> bool:
+    """Tell whether what is stored next may be stored in the same nest."""
+    if len(f.body.levels) > 1 or len(f.hoists) == 1:
+        return False
+    loops = axes.counts[: axes.first_written]
+    return any(n != 1 for n in loops) and few(f, loops) and not splits(f, axes.counts, cost)
+
+
+def _join(
+    f: Lowering,
+    axes: Axes,
+    pairs: Sequence[tuple[Buffer, Array]],
+    path: Any,
+    body: Callable[[Index], None],
+) -> None:
+    """Write a nest into the one that is open, or leave it open."""
+    more = list(f.through.values())
+    joined = f.joined
+    if joined is not None and not joined.takes(axes.shape, axes.groups, pairs, more, path):
+        f.body.settled()
+        joined = None
+    if joined is None:
+        joined = _open(f, axes)
+    else:
+        joined.resume()
+        if f.program.notes is not None:
+            f.program.notes.join(f)
+    joined.reads += joined.leaves(pairs)
+    joined.writes += [(target, path) for target, _ in pairs] + [(target, None) for target in more]
+    joined.each(body)
+    joined.suspend()
+
+
+def _open(f: Lowering, axes: Axes) -> Joined:
+    """Begin a nest of which more may be written."""
+    joined = Joined(f, axes)
+    joined.lines = f.body.begin_nest()
+    loops = axes.counts[: axes.first_written]
+    last = max([k for k, n in enumerate(loops) if n != 1])
+    note, group = parallel(f, loops[last], True, True)
+    positions: list[Integer] = [
+        0 if n == 1 else f.body.open_loop(n, note if k == last else "") for k, n in enumerate(loops)
+    ]
+    joined.group, f.group = f.group, group
+    f.memo.clear()
+    f.values, f.temporary = {}, joined.temporary
+
+    def write(body: Callable[[Index], None]) -> None:
+        write_out(
+            axes.counts[axes.first_written :], list(positions), lambda at: body(axes.index(at))
+        )
+
+    def finish() -> None:
+        f.group = joined.group
+        for n in loops:
+            if n != 1:
+                f.body.close_loop()
+        f.memo = {}
+        f.body.end_nest(joined.lines)
+        count_nest(f, axes.counts)
+
+    joined.each, joined.finish = write, finish
+    return joined

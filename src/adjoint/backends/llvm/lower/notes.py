@@ -33,6 +33,7 @@ class _Nest:
     written: Key | None
     fused: list[Key]
     stored: list[Key]
+    joined: bool = False
 
 
 @dataclass(slots=True)
@@ -85,6 +86,12 @@ class Notes:
         keys = [lazy.key for lazy in fused if lazy.key is not None and lazy.key != written]
         kept = [lazy.key for lazy in stored if lazy.key is not None]
         self._of(f).nests.append(_Nest(f.node, written, keys, kept))
+
+    def join(self, f: Any) -> None:
+        """Note that the last nest is written into the one before."""
+        nests = self._of(f).nests
+        if nests:
+            nests[-1].joined = True
 
     def memory(
         self, f: Any, key: Key | None, where: str, bounds: tuple[Any, ...], itemsize: int
@@ -150,7 +157,8 @@ def _lines(writer: Writer, function: Function, notes: _Notes) -> list[str]:
         stored = ", ".join(_name(writer, k) for k in dict.fromkeys(nest.stored))
         tail = f" <- {fused}" if fused else ""
         tail += f"; kept on the way: {stored}" if stored else ""
-        lines.append(f"    {_operation(writer, target)}{tail}{_line(whole(target))}")
+        start = "    and " if nest.joined else "    "
+        lines.append(f"{start}{_operation(writer, target)}{tail}{_line(whole(target))}")
     if notes.carried or loops:
         lines.append("  loops of the program:")
     for loop, kind in loops:

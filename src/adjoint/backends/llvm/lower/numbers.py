@@ -13,6 +13,7 @@ from adjoint.backends.llvm.lower.types import cast, known, real_literal
 from adjoint.backends.llvm.lower.values import Number
 from adjoint.ir.graph import Value
 from adjoint.ir.types import Type
+from adjoint.transforms.simplify.integers import Integers
 
 __all__ = ["number"]
 
@@ -44,6 +45,11 @@ def _of_python(f: Lowering, node: Value, loop: Any, xs: list[Any]) -> Number | N
     op = node.op
     assert op is not None
     name, t = op.name, loop[0]
+    if t.kind == "i" and name in ("floor_divide", "remainder"):
+        x_sign, y_sign = map(Integers().sign, node.inputs)
+        if y_sign == ">0":
+            natural = x_sign in ("==0", ">0", ">=0")
+            return Number(node.type.dtype, _by_positive(f, name, xs[0], xs[1], natural))
     if t.kind == "i" and name in _OVERFLOWING:
         return Number(node.type.dtype, _checked(f, node, name, xs))
     if t.kind == "i" and name in ("negative", "absolute"):
@@ -68,6 +74,21 @@ def _of_python(f: Lowering, node: Value, loop: Any, xs: list[Any]) -> Number | N
     elif name in ("divide", "floor_divide", "remainder") and known(xs[1], t) == 0:
         f.check("false", _division_error(name, integers))
     return None
+
+
+def _by_positive(f: Lowering, name: str, x: str, y: str, natural: bool) -> str:
+    """Divide by a positive integer; ``natural``: one that is not negative."""
+    body = f.body
+    if natural:
+        return body.op(f"{'udiv' if name == 'floor_divide' else 'urem'} i64 {x}, {y}", x, y)
+    rest = body.op(f"srem i64 {x}, {y}", x, y)
+    below = body.op(f"icmp slt i64 {rest}, 0", rest)
+    if name == "remainder":
+        shift = body.op(f"select i1 {below}, i64 {y}, i64 0", below, y)
+        return body.op(f"add nsw i64 {rest}, {shift}", rest, shift)
+    quotient = body.op(f"sdiv i64 {x}, {y}", x, y)
+    down = body.op(f"sext i1 {below} to i64", below)
+    return body.op(f"add nsw i64 {quotient}, {down}", quotient, down)
 
 
 def _division_error(name: str, integers: bool) -> Any:

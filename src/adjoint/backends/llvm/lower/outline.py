@@ -18,11 +18,15 @@ __all__ = ["LARGE", "REGISTER", "assembled", "type_of"]
 LARGE = 1000
 """Lines up to which a function is left whole."""
 
+HUGE = 5000
+"""Lines from which nests leave a function that give it a number: a fold does so in a register."""
+
 SHORT = 6
 """Lines of a nest up to which it stays where it is."""
 
 REGISTER = re.compile(r"%(?:v\d+|p[\w.]+|r\d+|ctx|out)\b")
 _LABEL = re.compile(r"%b\d+\b|%start\b|%body\b")
+_TARGET = re.compile(r"label %(\w+)")
 _METADATA = re.compile(r", !llvm\.[\w.]+ !\d+")
 _TYPE = re.compile(r"\b(ptr|double|float|i\d+)\b")
 
@@ -39,6 +43,7 @@ def assembled(module: Module, lines: list[Any]) -> list[str]:
 class _Outliner:
     def __init__(self, module: Module, whole: list[str]) -> None:
         self.module = module
+        self.results = 1 if len(whole) >= HUGE else 0
         self.uses = Counter(REGISTER.findall("\n".join(whole)))
         self.known: dict[str, str] = {}
         self.renamed: dict[str, str] = {}
@@ -72,12 +77,11 @@ class _Outliner:
         text = "\n".join(own)
         mentioned = Counter(REGISTER.findall(text))
         defined = {line.split(" ", 1)[0] for line in own if " = " in line}
-        kept = any(self.uses[r] != mentioned[r] for r in defined)
-        if len(own) < SHORT or kept:
-            for line in own:
-                written.append(line)
-                if line.endswith(":"):
-                    self.block = line[:-1]
+        kept = [r for r in mentioned if r in defined and self.uses[r] != mentioned[r]]
+        results = [_type_of_result(r, own) for r in kept]
+        leaves = {t for t in _TARGET.findall(text) if f"{t}:" not in own}
+        if len(own) < SHORT or leaves or len(kept) > self.results or "" in results:
+            self._take(list(nest), written)
             return
         free = [r for r in dict.fromkeys(REGISTER.findall(text)) if r not in defined]
         types = [type_of(r, own) for r in free]
@@ -92,20 +96,38 @@ class _Outliner:
         canonical = _LABEL.sub(lambda m: names.get(m[0], "%start"), canonical)
         for label in labels:
             canonical = canonical.replace(f"\n{label}:", f"\n{names['%' + label][1:]}:")
-        key = _METADATA.sub("", canonical) + "|" + ",".join(types)
+        result, end = "void", "ret void"
+        if kept:
+            result = results[0]
+            end = f"ret {result} {names[kept[0]]}"
+        key = _METADATA.sub("", canonical) + "|" + ",".join(types) + "|" + end
         name = self.known.get(key)
         if name is None:
             name = self.known[key] = self.module.name("@nest")
             parameters = ", ".join(f"{t} %a{k}" for k, t in enumerate(types))
             self.module.define(
-                f"define internal void {name}({parameters}) noinline #0 {{\n"
-                f"start:\n{canonical}\nret void\n}}"
+                f"define internal {result} {name}({parameters}) noinline #0 {{\n"
+                f"start:\n{canonical}\n{end}\n}}"
             )
         given = ", ".join(f"{t} {r}" for t, r in zip(types, free))
-        written.append(f"call void {name}({given})")
+        call = f"call {result} {name}({given})"
+        written.append(f"{kept[0]} = {call}" if kept else call)
         if labels:
             self.renamed[f"%{labels[-1]}"] = before
             self.block = before[1:]
+
+
+def _type_of_result(register: str, lines: list[str]) -> str:
+    """Return the type of a register from the instruction that defines it; empty if unknown."""
+    (line,) = [line for line in lines if line.startswith(f"{register} = ")]
+    name = line.split(" ", 3)[2]
+    if name == "phi" or name.startswith(("fadd", "fmul", "fsub", "add", "mul", "or", "and")):
+        found = _TYPE.search(line)
+        return "" if found is None else found[1]
+    if name == "select":
+        found = _TYPE.search(line.split(",", 1)[1])
+        return "" if found is None else found[1]
+    return ""
 
 
 def type_of(register: str, lines: list[str]) -> str:

@@ -32,12 +32,15 @@ def _no_requirement(m: Any, n: Any) -> Any:
     return None
 
 
-def types_along(x: Value, path: Any) -> list[Any]:
-    """Return the type of an array, and of its part after each step of a path."""
+def types_along(x: Value, path: Any, length: Any = None) -> list[Any]:
+    """Return the type of an array, and of its part after each step of a path.
+
+    ``length`` finds the lengths of slices that are not linear expressions (`ops.inference.infer`).
+    """
     op = x.op
     call = Call(
         op if op is not None else inference.infer,  # type: ignore[arg-type]
-        (x.type,), {}, lambda *a, **k: None, _no_requirement, _length, _no_quotient,
+        (x.type,), {}, lambda *a, **k: None, _no_requirement, length or _length, _no_quotient,
     )  # fmt: skip
     types: list[Any] = [Type(x.type.dtype, x.type.shape, "array")]
     for step in path:

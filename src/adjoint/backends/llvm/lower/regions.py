@@ -181,12 +181,15 @@ def _call(
         body.do(f"store {type} {small[r][0] if r in small else r}, ptr {place}, align 8")
     for r, (copy, bytes) in small.items():
         body.do(f"call void @llvm.memcpy.p0.p0.i64(ptr {copy}, ptr {r}, i64 {bytes}, i1 false)")
-    name = module.name("@passes")
-    inner = assembled(module, lines)
-    module.define(
-        f"define internal i32 {name}(ptr %ctx, ptr %captured, i64 %begin, i64 %end) noinline #0 "
-        "{\nstart:\n" + "\n".join([*allocas, *loads, "br label %body", "body:", *inner]) + "\n}"
-    )
+    first = [*allocas, *loads, "br label %body", "body:"]
+
+    def write(name: str) -> str:
+        inner = assembled(module, lines)
+        parameters = "ptr %ctx, ptr %captured, i64 %begin, i64 %end"
+        text = "\n".join([*first, *inner])
+        return f"define internal i32 {name}({parameters}) noinline #0 {{\nstart:\n{text}\n}}"
+
+    name = module.define_once("\n".join([*loads, text]), "@passes", write)
     status = body.let(
         f"call i32 @{how}(ptr %ctx, ptr {name}, ptr {table or 'null'}, i64 {count}, i64 {work})"
     )

@@ -8,6 +8,8 @@ two. All of it is free again when the call ends, however it ends.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from adjoint.backends.llvm.lower import pool, results, signals
 from adjoint.backends.llvm.writer import Module
 
@@ -68,7 +70,25 @@ large:
 }
 """
 
+PREFETCH = "declare void @llvm.prefetch.p0(ptr nocapture readonly, i32, i32, i32)"
+
+AHEAD = 4096
+"""How far behind the memory that a stack takes the memory is that it, or another, takes soon."""
+
+
+def fetch(pointer: str, offset: str, offsets: Iterable[int], written: bool) -> str:
+    """Return the text that fetches lines of memory into the cache, to be read or written."""
+    lines = [f"  %fetched = getelementptr i8, ptr {pointer}, i64 {offset}"]
+    for k, n in enumerate(offsets):
+        lines.append(f"  %line{k} = getelementptr i8, ptr %fetched, i64 {n}")
+        lines.append(
+            f"  call void @llvm.prefetch.p0(ptr %line{k}, i32 {int(written)}, i32 3, i32 1)"
+        )
+    return "\n".join(lines)
+
+
 _DECLARED = {
+    "@llvm.prefetch.p0": PREFETCH,
     "@llvm.smax.i64": "declare i64 @llvm.smax.i64(i64, i64)",
     "@llvm.smin.i64": "declare i64 @llvm.smin.i64(i64, i64)",
     "@llvm.umax.i64": "declare i64 @llvm.umax.i64(i64, i64)",
@@ -233,8 +253,9 @@ define void @memory.report(ptr %ctx, i64 %site, i64 %x, i64 %y) #1 {
 }
 """
 
-_STACK = """
-define void @stack.grow(ptr %ctx, ptr %stack, i64 %bytes) #1 {
+# What small stacks take next lies a little further on: it is fetched while this is filled.
+_STACK = f"""
+define void @stack.grow(ptr %ctx, ptr %stack, i64 %bytes) #1 {{
   %roomp = getelementptr inbounds i64, ptr %stack, i64 2
   %room = load i64, ptr %roomp
   %twice = shl i64 %room, 1
@@ -242,8 +263,8 @@ define void @stack.grow(ptr %ctx, ptr %stack, i64 %bytes) #1 {
   %more = call i64 @llvm.smax.i64(i64 %twice, i64 %some)
   call void @stack.reserve(ptr %ctx, ptr %stack, i64 %more)
   ret void
-}
-define void @stack.reserve(ptr %ctx, ptr %stack, i64 %bytes) #1 {
+}}
+define void @stack.reserve(ptr %ctx, ptr %stack, i64 %bytes) #1 {{
   %lengthp = getelementptr inbounds i64, ptr %stack, i64 1
   %roomp = getelementptr inbounds i64, ptr %stack, i64 2
   %sizep = getelementptr inbounds i64, ptr %stack, i64 3
@@ -261,9 +282,10 @@ move:
   call void @llvm.memcpy.p0.p0.i64(ptr %new, ptr %old, i64 %used, i1 false)
   store ptr %new, ptr %stack
   store i64 %bytes, ptr %roomp
+{fetch("%new", str(AHEAD), range(0, 512, 64), True)}
   ret void
-}
-define void @stack.gap(ptr %stack, i64 %index) #1 {
+}}
+define void @stack.gap(ptr %stack, i64 %index) #1 {{
   %lengthp = getelementptr inbounds i64, ptr %stack, i64 1
   %sizep = getelementptr inbounds i64, ptr %stack, i64 3
   %length = load i64, ptr %lengthp
@@ -275,13 +297,13 @@ define void @stack.gap(ptr %stack, i64 %index) #1 {
   %at = getelementptr inbounds i8, ptr %data, i64 %from
   call void @llvm.memset.p0.i64(ptr %at, i8 0, i64 %bytes, i1 false)
   ret void
-}
-define ptr @stack.zeros(ptr %ctx, i64 %bytes) #1 {
+}}
+define ptr @stack.zeros(ptr %ctx, i64 %bytes) #1 {{
   %new = call ptr @memory.take(ptr %ctx, i64 %bytes)
   call void @llvm.memset.p0.i64(ptr %new, i8 0, i64 %bytes, i1 false)
   ret ptr %new
-}
-define ptr @stack.place(ptr %ctx, ptr %stack, i64 %index, i64 %size) #0 {
+}}
+define ptr @stack.place(ptr %ctx, ptr %stack, i64 %index, i64 %size) #0 {{
   %lengthp = getelementptr inbounds i64, ptr %stack, i64 1
   %roomp = getelementptr inbounds i64, ptr %stack, i64 2
   %sizep = getelementptr inbounds i64, ptr %stack, i64 3
@@ -308,7 +330,7 @@ near:
   %at = mul i64 %index, %size
   %found = getelementptr inbounds i8, ptr %data, i64 %at
   ret ptr %found
-}
+}}
 declare void @abort()
 """
 

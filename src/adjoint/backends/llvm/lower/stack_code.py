@@ -9,7 +9,7 @@ from __future__ import annotations
 from adjoint.backends.llvm.lower import runtime
 from adjoint.backends.llvm.lower.types import in_memory, part_size
 from adjoint.backends.llvm.lower.values import Word
-from adjoint.backends.llvm.writer import Module
+from adjoint.backends.llvm.writer import COLD, Module
 
 __all__ = ["HEADER", "adding", "copying", "needs"]
 
@@ -21,8 +21,56 @@ _SET = "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)"
 _NOTHING = "@stack.nothing = private unnamed_addr constant [32 x i8] zeroinitializer, align 16"
 
 
+_NEXT = "define internal ptr @stack.next(ptr %ctx, ptr %stack, i64 %index, i64 %size)"
+_QUICK = f"""{_NEXT} alwaysinline #0 {{
+  %lengthp = getelementptr inbounds i64, ptr %stack, i64 1
+  %roomp = getelementptr inbounds i64, ptr %stack, i64 2
+  %sizep = getelementptr inbounds i64, ptr %stack, i64 3
+  %length = load i64, ptr %lengthp
+  %room = load i64, ptr %roomp
+  %further = add i64 %index, 1
+  %bytes = mul i64 %further, %size
+  %fits = icmp sle i64 %bytes, %room
+  %next = icmp eq i64 %index, %length
+  %fine = and i1 %fits, %next
+  br i1 %fine, label %quick, label %slow, {COLD}
+quick:
+  store i64 %further, ptr %lengthp
+  store i64 %size, ptr %sizep
+  %data = load ptr, ptr %stack
+  %at = mul i64 %index, %size
+  %found = getelementptr inbounds i8, ptr %data, i64 %at
+  ret ptr %found
+slow:
+  %other = call ptr @stack.place(ptr %ctx, ptr %stack, i64 %index, i64 %size)
+  ret ptr %other
+}}"""
+"""An entry behind the others, for which there is room, as it is almost always."""
+
+FETCHED = 8
+"""Lines of 64 bytes at the end of a stack that are fetched before they are read."""
+
+_FETCH = f"""define internal void @stack.fetch(ptr %stack) #0 {{
+  %lengthp = getelementptr inbounds i64, ptr %stack, i64 1
+  %sizep = getelementptr inbounds i64, ptr %stack, i64 3
+  %data = load ptr, ptr %stack
+  %length = load i64, ptr %lengthp
+  %size = load i64, ptr %sizep
+  %bytes = mul i64 %length, %size
+{runtime.fetch("%data", "%bytes", [-64 * k for k in range(1, FETCHED + 1)], False)}
+  ret void
+}}"""
+"""No cache sees by itself what comes next where stacks are read from the last to the first."""
+
+
 def needs(module: Module) -> None:
     """Put what all stacks need into a module."""
+    if module.declares("@stack.next"):
+        return
+    module.declare("@stack.next", "")
+    module.define(_QUICK)
+    module.declare("@llvm.prefetch.p0", runtime.PREFETCH)
+    module.define(_FETCH)
     module.declare("@stack.nothing", _NOTHING)
     runtime.needs(module, "memory.take", "stack.place", "stack.zeros")
     module.declare("@llvm.memcpy.p0.p0.i64", _COPY)

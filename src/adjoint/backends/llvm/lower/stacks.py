@@ -42,9 +42,9 @@ def empty(f: Lowering, node: Value) -> Stack:
 
 def clear(f: Lowering, header: str) -> None:
     """Make a stack empty."""
-    f.body.do(f"store ptr null, ptr {header}")
-    for k in (1, 2, 3):
-        f.body.do(f"store i64 0, ptr {_field(f, header, k)}")
+    stack_code.needs(f.module)
+    size = stack_code.HEADER
+    f.body.do(f"call void @llvm.memset.p0.i64(ptr {header}, i8 0, i64 {size}, i1 false)")
 
 
 def _field(f: Lowering, header: str, k: int) -> str:
@@ -61,9 +61,9 @@ def copied(f: Lowering, stack: Stack, key: Key) -> Stack:
 
 def copy_header(f: Lowering, source: str, target: str) -> None:
     """Store the header of a stack elsewhere."""
-    for k in range(4):
-        x = f.body.let(f"load i64, ptr {_field(f, source, k)}")
-        f.body.do(f"store i64 {x}, ptr {_field(f, target, k)}")
+    stack_code.needs(f.module)
+    pointers = f"ptr {target}, ptr {source}"
+    f.body.do(f"call void @llvm.memcpy.p0.p0.i64({pointers}, i64 {stack_code.HEADER}, i1 false)")
 
 
 def _own(f: Lowering, node: Value) -> Stack:
@@ -77,9 +77,10 @@ def _own(f: Lowering, node: Value) -> Stack:
 
 def place(f: Lowering, stack: Stack, index: Integer, size: Integer) -> str:
     """Return a pointer to an entry, for which there is room then; a new one is not defined."""
-    return f.body.let(
-        f"call ptr @stack.place(ptr %ctx, ptr {stack.header}, i64 {index}, i64 {size})"
-    )
+    with f.body.aside():
+        return f.body.let(
+            f"call ptr @stack.next(ptr %ctx, ptr {stack.header}, i64 {index}, i64 {size})"
+        )
 
 
 def _index(f: Lowering, node: Value) -> Integer:
@@ -114,7 +115,8 @@ def _push(f: Lowering, node: Value) -> Any:
             f.body.do(f"call void {name}(ptr %ctx, ptr {rep.header}, ptr {pointer})")
     elif word.kind == "fixed":
         pointer = place(f, stack, index, bytes_of(f, rep.shape, word.dtype))
-        entry = Buffer(word.dtype, rep.shape, pointer, f.strides(rep.shape, word.dtype), True)
+        strides, tokens = f.strides(rep.shape, word.dtype), stack.tokens | f.tokens(node)
+        entry = Buffer(word.dtype, rep.shape, pointer, strides, True, tokens)
         once = not node.params.get("replaces") and f.live(value)
         if isinstance(rep, Lazy) and rep.buffer is None and rep.shared and once:
             # It is computed into the stack, and read there from now on: a new entry stays.
@@ -326,6 +328,13 @@ def _entry_stack(
     pointer = body.let(f"select i1 {known}, ptr {at}, ptr @stack.nothing")
     header = new_header(f)
     copy_header(f, pointer, header)
+    # A reverse sweep reads the entry before this one in its next pass.
+    some = body.let(f"icmp ne i64 {index}, 0")
+    both = body.let(f"and i1 {some}, {known}")
+    back = body.let(f"getelementptr i8, ptr {pointer}, i64 -{stack_code.HEADER}")
+    body.do(
+        f"call void @stack.fetch(ptr {body.let(f'select i1 {both}, ptr {back}, ptr {header}')})"
+    )
     return Stack(header, stack.word.inner, f.tokens(node))
 
 

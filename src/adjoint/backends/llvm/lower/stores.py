@@ -9,6 +9,7 @@ import numpy as np
 
 from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.costs import CHEAP, lazy_cost
+from adjoint.backends.llvm.lower.equal import known_equal, length_of_slice
 from adjoint.backends.llvm.lower.indexing import source_index
 from adjoint.backends.llvm.lower.memory import (
     allocate,
@@ -55,13 +56,29 @@ def store(f: Lowering, node: Value) -> Any:
 
         store_by_numpy(f, node, buffer)
         return buffer
-    rep = _value(f, value, target, buffer, types_along(x, path)[-1].shape)
+    rep = _value(f, value, target, buffer, _surely(f, x, path, value.type.shape))
     _settle_positions(f, target, buffer)
     if target.selection is None:
-        write_into(f, [(target.buffer, rep)], _addition(f, target.buffer.dtype) if adds else None)
+        combine = _addition(f, target.buffer.dtype) if adds else None
+        write_into(f, [(target.buffer, rep)], combine, path=(buffer.pointer, path))
     else:
         _scatter(f, target, rep, _addition(f, target.buffer.dtype) if adds else None)
     return buffer
+
+
+def _surely(f: Lowering, x: Value, path: Any, given: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the shape of the part at a path; None for lengths that may not be those given."""
+    place = types_along(x, path)[-1].shape
+    if None not in place:
+        return place
+    found = types_along(x, path, lambda *of: length_of_slice(f, *of))[-1].shape
+    lead = len(given) - len(place)
+    return tuple(
+        m
+        if m is not None or n is None or k < -lead or not known_equal(f, n, given[k + lead])
+        else n
+        for k, (m, n) in enumerate(zip(place, found))
+    )
 
 
 def own_copy(f: Lowering, node: Value, x: Value, path: Any) -> Buffer:

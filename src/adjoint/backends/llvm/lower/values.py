@@ -65,6 +65,10 @@ class Buffer:
         Keeps what the array lies in from being used for another (`lower.memory`).
     origins : frozenset of str
         The pointers one of which the pointer is, of what comes out of a branch.
+    whole : object
+        What memory it is all of, if it is known to be apart from all that is not the same.
+    scratch : bool
+        Whether it is there for the sake of one value, which may turn out not to be read again.
     """
 
     dtype: np.dtype
@@ -75,6 +79,8 @@ class Buffer:
     tokens: frozenset[int] = frozenset()
     memory: Any = None
     origins: frozenset[str] = frozenset()
+    whole: Any = None
+    scratch: bool = False
 
 
 @dataclass(slots=True, eq=False)
