@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import adjoint as ad
+from tests.optim.names import name_of
 
 GRADS = np.random.default_rng(0).normal(size=(20, 7))
 START = np.random.default_rng(1).normal(size=7)
@@ -95,7 +96,7 @@ FORMULAS = {
 ROWS = [(name, formula, options) for name, rows in FORMULAS.items() for formula, options in rows]
 
 
-@pytest.mark.parametrize(("name", "formula", "options"), ROWS, ids=str)
+@pytest.mark.parametrize(("name", "formula", "options"), ROWS, ids=name_of)
 def test_formula(name, formula, options):
     optimizer = getattr(ad.optim, name)(**options)
     params, state = START, optimizer.init(START)

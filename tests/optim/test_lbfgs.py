@@ -9,6 +9,7 @@ import scipy.optimize
 import adjoint as ad
 from adjoint import optim, tree
 from adjoint.errors import InputError
+from tests.optim.names import name_of
 
 OPTIONS = [
     {"lr": 1e-3, "max_iter": 25},
@@ -29,7 +30,7 @@ def rosenbrock(x):
     return np.sum(10 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("options", OPTIONS, ids=name_of)
 def test_torch(options):
     torch = pytest.importorskip("torch", reason="PyTorch's L-BFGS is compared with")
     x = np.linspace(-1, 1, 6)

@@ -6,6 +6,7 @@ import pytest
 import adjoint as ad
 from adjoint import optim
 from adjoint.errors import InputError
+from tests.optim.names import name_of
 
 BASE = 0.1
 ROWS = [
@@ -34,7 +35,7 @@ def ours(name, options):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize(("name", "options"), ROWS, ids=str)
+@pytest.mark.parametrize(("name", "options"), ROWS, ids=name_of)
 def test_torch(name, options):
     torch = pytest.importorskip("torch", reason="PyTorch's schedulers are compared with")
     peer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=BASE)
@@ -85,7 +86,7 @@ def formula(name, t, options):
 
 
 @pytest.mark.parametrize(
-    ("name", "options"), [row for row in ROWS if row[0][:3] in ("Ste", "Exp", "Cos")], ids=str
+    ("name", "options"), [row for row in ROWS if row[0][:3] in ("Ste", "Exp", "Cos")], ids=name_of
 )
 def test_formula(name, options):
     schedule = ours(name, options)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import adjoint as ad
+from tests.optim.names import name_of
 
 torch = pytest.importorskip("torch", reason="PyTorch's optimisers are what these are compared with")
 
@@ -67,7 +68,7 @@ def close(ours, theirs, dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize(("name", "options"), ROWS, ids=str)
+@pytest.mark.parametrize(("name", "options"), ROWS, ids=name_of)
 def test_optimiser(name, options, dtype):
     params = draws(dtype)
     peers = {k: torch.tensor(p, requires_grad=True) for k, p in params.items()}

@@ -129,6 +129,35 @@ def test_entries_of_a_global_dictionary_that_have_changed(monkeypatch):
     np.testing.assert_allclose(run(X), f(X))
 
 
+class Line:
+    def __init__(self, slope):
+        self.slope = slope
+
+    def at(self, x):
+        return self.slope * x
+
+
+LINE = Line(2.0)
+
+
+def test_another_object_is_staged_anew(monkeypatch):
+    line = Line(5.0)
+
+    def f(x):
+        return LINE.at(x) + line.slope
+
+    run = ad.jit(f)
+    run(X)
+    LINE.slope = 3.0  # a number in the same object is an argument
+    np.testing.assert_allclose(run(X), f(X))
+    assert "2 graphs" not in ad.report(run)
+    monkeypatch.setitem(globals(), "LINE", Line(7.0))
+    np.testing.assert_allclose(run(X), f(X))
+    line = Line(1.0)
+    np.testing.assert_allclose(run(X), f(X))
+    assert "3 graphs" in ad.report(run)
+
+
 def test_an_integer_that_the_function_itself_counts_up():
     state = [0, 1.0]
 

@@ -2,7 +2,8 @@
 
 Arrays and floating-point numbers become hidden inputs of the graph, read again at each call. Other
 constants (integers, flags, strings) are taken for granted, under a guard: if one has changed at a
-later call, the function is staged anew. So it is if another list or dictionary stands there.
+later call, the function is staged anew. So it is if another list, dictionary or object stands
+there.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ CONTAINERS = frozenset({list, dict, OrderedDict, defaultdict, Counter})
 """Types whose entries staging sees to."""
 
 _NOTED = CONTAINERS | {set, tuple}
+_LIBRARIES = frozenset({"builtins", "functools", "numpy", "scipy"})
+"""Whose objects are code (ufuncs, partial functions), or read at each call (generators)."""
 
 
 class _Itself:
@@ -85,6 +88,8 @@ def captured(key: Any, value: Any, read: Callable[[], Any], what: str) -> Any:
                 return value
             found = current.captures[key] = capture(value, type_, read, what)
         return found.staged
+    if kind.__module__.partition(".")[0] not in _LIBRARIES:
+        current.guards.setdefault(key, (lambda: _Itself(read()), _Itself(value), what))
     return value
 
 
