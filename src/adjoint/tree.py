@@ -45,10 +45,12 @@ def _register_dataclass(cls: type) -> None:
             object.__setattr__(value, name, child)
         return value
 
-    register(cls, take_apart, put_together)
+    register(cls, take_apart, put_together, attributes=True)
 
 
-def register(cls: type, flatten_fn: Callable, unflatten_fn: Callable) -> None:
+def register(
+    cls: type, flatten_fn: Callable, unflatten_fn: Callable, attributes: bool = False
+) -> None:
     """Make instances of ``cls`` nodes of a pytree.
 
     Parameters
@@ -59,9 +61,14 @@ def register(cls: type, flatten_fn: Callable, unflatten_fn: Callable) -> None:
         ``value -> (children, metadata)`` or ``(children, metadata, names)``.
     unflatten_fn : callable
         ``(metadata, children) -> value``.
+    attributes : bool
+        Whether the names are those of attributes.
     """
+    kind = optree.GetAttrEntry if attributes else optree.AutoEntry
     try:
-        optree.register_pytree_node(cls, flatten_fn, unflatten_fn, namespace=NAMESPACE)
+        optree.register_pytree_node(
+            cls, flatten_fn, unflatten_fn, path_entry_type=kind, namespace=NAMESPACE
+        )
     except ValueError:  # another thread was first
         pass
 

@@ -1,0 +1,123 @@
+"""Models as trees of arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import adjoint as ad
+from adjoint import nn, tree
+from adjoint.errors import InputError
+
+
+class Dense(nn.Module):
+    def __init__(self, inputs, outputs, rng, activation=None):
+        self.weight = rng.standard_normal((inputs, outputs)) / np.sqrt(inputs)
+        self.bias = np.zeros(outputs)
+        self.activation = activation
+        self.outputs = outputs
+
+    def __call__(self, x):
+        y = x @ self.weight + self.bias
+        return y if self.activation is None else self.activation(y)
+
+
+class Net(nn.Module):
+    def __init__(self, sizes, rng):
+        pairs = zip(sizes, sizes[1:], strict=False)
+        self.layers = [Dense(a, b, rng, np.tanh) for a, b in pairs]
+        self.scale = np.float64(2.0)
+        self.shapes = {"sizes": sizes}
+
+    def __call__(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return x * self.scale
+
+
+NET = Net([3, 4, 2], np.random.default_rng(0))
+X = np.linspace(-1, 1, 15).reshape(5, 3)
+Y = np.ones((5, 2))
+
+
+def loss(net, x, y):
+    return np.mean((net(x) - y) ** 2)
+
+
+def test_the_leaves_are_the_arrays():
+    names = [name for name, _ in nn.named_parameters(NET)]
+    assert names == [
+        ".layers[0].weight", ".layers[0].bias", ".layers[1].weight", ".layers[1].bias", ".scale",
+    ]  # fmt: skip
+    assert nn.parameter_count(NET) == 3 * 4 + 4 + 4 * 2 + 2 + 1
+
+
+def test_a_gradient_is_a_model_too():
+    g = ad.grad(loss)(NET, X, Y)
+    assert type(g) is Net and tree.structure(g) == tree.structure(NET)
+    step = 1e-6
+    moved = NET.replace(scale=NET.scale + step), NET.replace(scale=NET.scale - step)
+    slope = (loss(moved[0], X, Y) - loss(moved[1], X, Y)) / (2 * step)
+    np.testing.assert_allclose(g.scale, slope, rtol=1e-8)
+
+
+@pytest.mark.parametrize("backend", ["interpret", "llvm"])
+def test_compiled(backend):
+    run = ad.jit(ad.value_and_grad(loss), backend=backend)
+    value, g = run(NET, X, Y)
+    want = ad.grad(loss)(NET, X, Y)
+    np.testing.assert_allclose(value, loss(NET, X, Y), rtol=1e-12)
+    for a, b in zip(tree.flatten(g)[0], tree.flatten(want)[0], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+    # Other numbers in the same model are no reason to stage it again.
+    run(tree.map_leaves(lambda x: x * 0.5, NET), X, Y)
+    assert "1 graph" in ad.report(run)
+
+
+def test_settings_are_structure():
+    other = Net([3, 4, 2], np.random.default_rng(0))
+    assert tree.structure(other) == tree.structure(NET)
+    linear = Dense(3, 4, np.random.default_rng(0))
+    assert tree.structure(linear) != tree.structure(NET.layers[0])
+
+
+def test_a_model_cannot_be_changed():
+    with pytest.raises(AttributeError, match="replace"):
+        NET.scale = 3.0
+    with pytest.raises(AttributeError, match="changed"):
+        del NET.scale
+    with pytest.raises(AttributeError, match="no attribute 'size'"):
+        NET.replace(size=1)
+    assert NET.replace(scale=np.float64(1.0)).scale == 1.0 and NET.scale == 2.0
+
+
+def test_a_generator_is_refused():
+    class Noisy(nn.Module):
+        def __init__(self, rng):
+            self.rng = rng
+
+    with pytest.raises(InputError, match=r"Noisy\.rng is a random generator"):
+        Noisy(np.random.default_rng(0))
+
+
+def test_attributes_keep_their_order_and_children_their_place():
+    again = tree.unflatten(*reversed(tree.flatten(NET)))
+    assert list(vars(again)) == list(vars(NET))
+    assert repr(again) == repr(NET)
+    # A place of an array may hold something else for a while: a transformation's.
+    marks = tree.map_leaves(lambda x: None, NET)
+    assert marks.layers[0].weight is None and marks.layers[0].outputs == 4
+
+
+def test_subclasses_and_inheritance():
+    class Shifted(Dense):
+        def __init__(self, *args):
+            super().__init__(*args)
+            self.shift = np.ones(self.outputs)
+
+        def __call__(self, x):
+            return super().__call__(x) + self.shift
+
+    model = Shifted(3, 2, np.random.default_rng(1), np.tanh)
+    g = ad.grad(lambda m: np.sum(m(X) ** 2))(model)
+    np.testing.assert_allclose(g.shift, 2 * np.sum(model(X), axis=0), rtol=1e-12)
