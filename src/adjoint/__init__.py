@@ -27,7 +27,7 @@ from adjoint.errors import AdjointError
 from adjoint.tree import register as register_pytree_node
 
 if TYPE_CHECKING:
-    from adjoint import optim
+    from adjoint import nn, optim
     from adjoint.api.compile import jit, stage
     from adjoint.api.export import export
     from adjoint.api.external import external
@@ -57,6 +57,7 @@ __all__ = [
     "jit",
     "jvp",
     "linearize",
+    "nn",
     "optim",
     "register_pytree_node",
     "report",
@@ -92,8 +93,8 @@ _LATER = {
 
 def __getattr__(name: str) -> object:
     # Staging, and what stands on the core, are imported when they are first asked for.
-    if name == "optim":
-        return import_module("adjoint.optim")
+    if name in ("nn", "optim"):
+        return import_module(f"adjoint.{name}")
     module = _LATER.get(name)
     if module is None:
         raise AttributeError(f"module 'adjoint' has no attribute {name!r}")
