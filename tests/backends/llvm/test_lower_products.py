@@ -147,3 +147,18 @@ def test_few_rows_of_a_number_that_is_known_of_one_operand_alone(monkeypatch):
     for fn in (both, ad.grad(lambda x, y: np.sum(both(x, y)[0] * both(x, y)[1].T), argnums=(0, 1))):
         graph = ad.stage(fn)(x, y)
         evaluate(graph.function, *graph.inputs(x, y))
+
+
+@pytest.mark.parametrize("rows", [1, 3, 8, 11])
+def test_few_rows_beside_vectors_and_backwards(rows):
+    """A vector is the few rows, however it and the matrix lie in memory."""
+    rng = np.random.default_rng(8)
+    a, v, b = rng.normal(size=(rows, 13)), rng.normal(size=13), rng.normal(size=(13, 4))
+    functions = (
+        lambda a, v, b: (a @ v, a[:, ::-1] @ v, a @ v[::-1], a[::-1] @ v, a[:, ::2] @ v[::2]),
+        lambda a, v, b: (v @ a.T, v[::-1] @ a.T, v @ a[:, ::-1].T, a[0] @ b, a[0, ::-1] @ b),
+        lambda a, v, b: (a @ b[::-1], a[:, ::-1] @ b, a @ b[:, ::-1], a[::-1] @ b, a @ b[::-1, 0]),
+    )
+    for fn in functions:
+        for got, want in zip(ad.jit(fn)(a, v, b), fn(a, v, b), strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-11, atol=1e-13)

@@ -47,7 +47,7 @@ def row_product(f: Lowering, node: Value, a: Any, b: Any, shape: Shape) -> Any:
     if not (left and right) and len(shape) > 1:
         return None
     rows, columns = (a.shape[-2] if left else 1), (b.shape[-1] if right else 1)
-    turned = not _is_few(rows)
+    turned = not right or not _is_few(rows)  # a vector is never the large operand
     if turned and not _is_few(columns):
         return None
     few, large = (b, a) if turned else (a, b)
