@@ -356,7 +356,8 @@ def write_into(
         _join(f, axes, pairs, path, body)
     else:
         lines = f.body.begin_nest()
-        each(f, axes, body, cost=cost)
+        # Of several arrays it stays whole: LLVM makes no vectors in functions of many pointers.
+        each(f, axes, body, cost=cost if len(pairs) == 1 else None)
         for target, index, x in stores:
             f.store(target, index, x)
         f.body.end_nest(lines)
