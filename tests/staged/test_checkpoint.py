@@ -198,14 +198,15 @@ def moves(steps, snapshots):
 
 
 @pytest.mark.parametrize("snapshots", [1, 2, 3, 5, 9, 200])
-def test_loops_of_unknown_length_are_checkpointed_while_they_run(snapshots):
+def test_loops_of_unknown_length_are_checkpointed_while_they_run(snapshots, compiling):
     gradient = ad.grad(ad.checkpoint(until, snapshots=snapshots))
     for scale in (0.0, 0.05, 1.0, 3.0):
         x = X[:3] * scale
         counts, got = counted(gradient, (X[:3],), x)
         steps = counts.by_name["cos"]
         assert counts.by_name["sin"] == moves(steps, snapshots)[1]
-        assert_allclose(got, ad.grad(until)(x), rtol=1e-14)
+        # Compiled sums are added up in another order than NumPy's.
+        assert_allclose(got, ad.grad(until)(x), rtol=1e-14 if compiling else 0)
 
 
 @pytest.mark.parametrize("snapshots", [1, 2, 4, 7])

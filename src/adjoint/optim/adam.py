@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -93,20 +93,52 @@ class Adam:
     maximize: bool = False
     weight_decay_mask: Mask = None
 
+    _decoupled: ClassVar[bool] = False
+    """Whether weight decay is apart from the gradient."""
+
     def __post_init__(self) -> None:
-        check_adam(self)
+        check_rate(self.lr)
+        check_betas(self.betas)
+        check_not_negative(eps=self.eps, weight_decay=self.weight_decay)
 
     def init(self, params: Any) -> AdamState:
         """Return the state before the first update."""
-        return init_adam(self, params)
+        m, v = moments(np.zeros_like, params), moments(np.zeros_like, params)
+        largest = moments(np.zeros_like, params) if self.amsgrad else None
+        return AdamState(np.int64(0), m, v, largest)
 
     def update(self, grads: Any, state: AdamState, params: Any) -> tuple[Any, AdamState]:
         """Return the parameters and the state after one step against ``grads``."""
-        return update_adam(self, grads, state, params, decoupled=False)
+        beta1, beta2 = self.betas
+        lr, step = rate_at(self.lr, state.step), state.step + 1
+        shrink = 1.0 - lr * self.weight_decay
+        step_size = lr / (1.0 - beta1**step)
+        root = np.sqrt(1.0 - beta2**step)
+
+        def leaf(p: Any, g: Any, decays: bool, m: Any, v: Any, *largest: Any) -> tuple[Any, ...]:
+            g = -g if self.maximize else g
+            if decays and self._decoupled:
+                p = p * cast(shrink, p)
+            elif decays:
+                g = g + self.weight_decay * p
+            m = m + (1.0 - beta1) * (g - m)
+            v = beta2 * v + (1.0 - beta2) * (g * g)
+            if largest:
+                largest = (np.maximum(largest[0], v),)
+            square = largest[0] if largest else v
+            p = p - cast(step_size, p) * (m / (np.sqrt(square) / cast(root, p) + self.eps))
+            return p, m, v, *largest
+
+        trees = {"exp_avg": state.exp_avg, "exp_avg_sq": state.exp_avg_sq}
+        if state.max_exp_avg_sq is not None:
+            trees["max_exp_avg_sq"] = state.max_exp_avg_sq
+        flags = decaying(self, params)
+        params, m, v, *largest = update_leaves(leaf, params, grads, flags, **trees)
+        return params, AdamState(step, m, v, largest[0] if largest else None)
 
 
 @dataclasses.dataclass(frozen=True)
-class AdamW:
+class AdamW(Adam):
     """Adam with decoupled weight decay, as `torch.optim.AdamW` has it.
 
     Before each step of `Adam`, in whose means it takes no part, ``p ← p − lr λ p``.
@@ -132,67 +164,6 @@ class AdamW:
     {'w': array([0.999, 0.999]), 'b': array([1.])}
     """
 
-    lr: Rate = 1e-3
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = 1e-8
     weight_decay: float = 1e-2
-    amsgrad: bool = False
-    maximize: bool = False
-    weight_decay_mask: Mask = None
 
-    def __post_init__(self) -> None:
-        check_adam(self)
-
-    def init(self, params: Any) -> AdamState:
-        """Return the state before the first update."""
-        return init_adam(self, params)
-
-    def update(self, grads: Any, state: AdamState, params: Any) -> tuple[Any, AdamState]:
-        """Return the parameters and the state after one step against ``grads``."""
-        return update_adam(self, grads, state, params, decoupled=True)
-
-
-def check_adam(settings: Adam | AdamW) -> None:
-    """Refuse settings out of range."""
-    check_rate(settings.lr)
-    check_betas(settings.betas)
-    check_not_negative(eps=settings.eps, weight_decay=settings.weight_decay)
-
-
-def init_adam(settings: Adam | AdamW, params: Any) -> AdamState:
-    """Return the state before the first update."""
-    m, v = moments(np.zeros_like, params), moments(np.zeros_like, params)
-    largest = moments(np.zeros_like, params) if settings.amsgrad else None
-    return AdamState(np.int64(0), m, v, largest)
-
-
-def update_adam(
-    settings: Adam | AdamW, grads: Any, state: AdamState, params: Any, decoupled: bool
-) -> tuple[Any, AdamState]:
-    """Return the parameters and the state after one step."""
-    beta1, beta2 = settings.betas
-    lr, step = rate_at(settings.lr, state.step), state.step + 1
-    shrink = 1.0 - lr * settings.weight_decay
-    step_size = lr / (1.0 - beta1**step)
-    root = np.sqrt(1.0 - beta2**step)
-
-    def leaf(p: Any, g: Any, decays: bool, m: Any, v: Any, *largest: Any) -> tuple[Any, ...]:
-        g = -g if settings.maximize else g
-        if decays and decoupled:
-            p = p * cast(shrink, p)
-        elif decays:
-            g = g + settings.weight_decay * p
-        m = m + (1.0 - beta1) * (g - m)
-        v = beta2 * v + (1.0 - beta2) * (g * g)
-        if largest:
-            largest = (np.maximum(largest[0], v),)
-        square = largest[0] if largest else v
-        p = p - cast(step_size, p) * (m / (np.sqrt(square) / cast(root, p) + settings.eps))
-        return p, m, v, *largest
-
-    trees = {"exp_avg": state.exp_avg, "exp_avg_sq": state.exp_avg_sq}
-    if state.max_exp_avg_sq is not None:
-        trees["max_exp_avg_sq"] = state.max_exp_avg_sq
-    flags = decaying(settings, params)
-    params, m, v, *largest = update_leaves(leaf, params, grads, flags, **trees)
-    return params, AdamState(step, m, v, largest[0] if largest else None)
+    _decoupled: ClassVar[bool] = True

@@ -31,9 +31,11 @@ def chosen(container: Any, index: Any) -> Any:
     index : Integer or Staged
         It is checked when it is used, as an index of an array is.
     """
+    if not _is_integer(index):
+        return None
     entries = entries_of(container)
     kinds = {_kind(x) for x in entries}
-    if len(kinds) != 1 or None in kinds or not _is_integer(index):
+    if len(kinds) != 1 or None in kinds:
         return None
     if all(type(x) in _NUMBERS for x in entries):
         try:

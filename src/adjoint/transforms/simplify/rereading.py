@@ -254,10 +254,10 @@ class _Nest:
         index = block.parameters[0]
         step = self.integers.of(loop.inputs[2])
         low, high = index.bounds
-        next = add(Dim(0, ((index, 1),)), step) if type(step) is int else None
         new = table[index] = Value(None, (), None, _INT)
-        if next is not None:
-            new.bounds = (next, high) if step > 0 else (low, next)
+        if type(step) is int:
+            following = add(Dim(0, ((index, 1),)), step)
+            new.bounds = (following, high) if step > 0 else (low, following)
 
     def _any(self, block: Block, table: dict[Value, Value]) -> None:
         """Have a loop's index be that of any pass."""
