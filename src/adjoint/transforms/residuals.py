@@ -131,7 +131,11 @@ def _bytes(type: AnyType) -> int:
 
 def keeping_cost(value: Value) -> int | None:
     """Return what an entry for a value costs; None if there cannot be one."""
-    return None if isinstance(value.type, tuple) else _KEEP * _bytes(value.type)
+    if isinstance(value.type, tuple):
+        return None
+    # Of two arrays of the same elements the one in the order of memory is copied faster.
+    out_of_order = value.op is not None and value.op.name == "permute"
+    return _KEEP * _bytes(value.type) * (2 if out_of_order else 1)
 
 
 def redoing_cost(

@@ -9,6 +9,7 @@ if nothing but the next one uses its result.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from adjoint.ir.graph import Value
 from adjoint.ir.types import Type
 from adjoint.ops import control, creation, structural
+from adjoint.ops import elementwise as ew
 from adjoint.ops.indexing import getitem, index_add, read, update
 from adjoint.ops.linalg import matmul
 from adjoint.ops.structural import permute, reshape
@@ -25,6 +27,8 @@ from adjoint.transforms.simplify.places import apart, same
 from adjoint.transforms.simplify.rewriting import Answer, Rewriter, Rules
 
 __all__ = ["FORWARDING"]
+
+_SMALL = 16**3
 
 _FARTHEST = 20
 """Stores that a load looks through."""
@@ -135,6 +139,35 @@ def _swapped(node: Value, walk: Rewriter) -> Answer:
     return walk.emit(index_add, (x, swapped), whole, node.type, node)
 
 
+def _accumulated(node: Value, walk: Rewriter) -> Answer:
+    """Add a product to what a loop carries, or to another product, as a store into that.
+
+    Stores are done in place, by BLAS itself where the product is large.
+    """
+    if node.dtype.kind not in "fc" or len(node.shape) < 2:
+        return None
+    for x, value in (node.inputs, node.inputs[::-1]):
+        carried = x.op is None and x not in walk.function.block.parameters
+        if (
+            value.op is matmul
+            and (carried or x.op is matmul)
+            and x is not value
+            and x.type == value.type == node.type
+            and known_shape(node.type)
+            and walk.uses(value) == walk.uses(x) == 1
+            and not _is_small(value)
+        ):
+            whole = {"path": (("index", Ellipsis),)}
+            return walk.emit(index_add, (x, value), whole, node.type, node)
+    return None
+
+
+def _is_small(product: Value) -> bool:
+    """Tell whether a product is known to take no more work than a call of BLAS."""
+    lengths = (*product.shape[-2:], product.inputs[0].shape[-1])
+    return all([type(n) is int for n in lengths]) and math.prod(lengths) <= _SMALL
+
+
 def _elsewhere(node: Value, walk: Rewriter) -> Answer:
     """Bring a value into the order of the array to whose elements, in another one, it is added.
 
@@ -187,6 +220,7 @@ FORWARDING = Rules(
         getitem: (_load,),
         read: (_load,),
         update: (_store,),
+        ew.add: (_accumulated,),
         index_add: (_addition, _swapped, _elsewhere),
         control.entry: (_entry,),
     },
