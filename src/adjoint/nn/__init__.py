@@ -1,5 +1,16 @@
 """Neural networks: models are trees of arrays, and calling one is plain NumPy."""
 
+from adjoint.nn import init
+from adjoint.nn.dropout import Dropout, dropout
+from adjoint.nn.linear import Bilinear, Embedding, Linear
 from adjoint.nn.module import Module, named_parameters, parameter_count
+from adjoint.nn.sequential import Sequential
 
-__all__ = ["Module", "named_parameters", "parameter_count"]
+__all__ = [
+    # models
+    "Module", "Sequential", "init", "named_parameters", "parameter_count",
+    # layers
+    "Bilinear", "Dropout", "Embedding", "Linear",
+    # functions
+    "dropout",
+]  # fmt: skip
