@@ -153,14 +153,14 @@ elementwise(
 # -- extrema, signs, parts of numbers --------------------------------------------------------------
 
 
-def _share(x: Any, y: Any) -> Any:
-    """Return d max(x, y)/dx; a tie is shared evenly."""
-    return 0.5 * np.greater(x, y) + 0.5 * np.greater_equal(x, y)
+def _wins(t: Any, x: Any, y: Any) -> Any:
+    """Return t d max(x, y)/dx; a tie is shared evenly."""
+    return ew.where(np.greater(x, y), t, ew.where(np.equal(x, y), 0.5 * t, 0))
 
 
-def _wins(t: Any, share: Any, other: Any) -> Any:
-    """Return t times the share; all of it where the other operand is NaN, which fmax ignores."""
-    return t * np.where(np.isnan(other), 1.0, share)
+def _wins_or_alone(t: Any, x: Any, y: Any, other: Any) -> Any:
+    """Return what `_wins` does; all of t where the other operand is NaN, which fmax ignores."""
+    return ew.where(np.isnan(other), t, _wins(t, x, y))
 
 
 def _copysign_x(t: Any, x: Any, y: Any) -> Any:
@@ -168,17 +168,17 @@ def _copysign_x(t: Any, x: Any, y: Any) -> Any:
     return t * (np.sign(x) * np.copysign(1.0, y))
 
 
-elementwise(ew.maximum, lambda t, x, y: t * _share(x, y), lambda t, x, y: t * _share(y, x))
-elementwise(ew.minimum, lambda t, x, y: t * _share(y, x), lambda t, x, y: t * _share(x, y))
+elementwise(ew.maximum, lambda t, x, y: _wins(t, x, y), lambda t, x, y: _wins(t, y, x))
+elementwise(ew.minimum, lambda t, x, y: _wins(t, y, x), lambda t, x, y: _wins(t, x, y))
 elementwise(
     ew.fmax,
-    lambda t, x, y: _wins(t, _share(x, y), y),
-    lambda t, x, y: _wins(t, _share(y, x), x),
+    lambda t, x, y: _wins_or_alone(t, x, y, y),
+    lambda t, x, y: _wins_or_alone(t, y, x, x),
 )
 elementwise(
     ew.fmin,
-    lambda t, x, y: _wins(t, _share(y, x), y),
-    lambda t, x, y: _wins(t, _share(x, y), x),
+    lambda t, x, y: _wins_or_alone(t, y, x, y),
+    lambda t, x, y: _wins_or_alone(t, x, y, x),
 )
 elementwise(ew.copysign, _copysign_x, None)
 elementwise(ew.heaviside, None, lambda t, x: ew.where(np.equal(x, 0), t, 0))

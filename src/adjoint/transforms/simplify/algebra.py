@@ -203,11 +203,28 @@ def _permute(node: Value, walk: Rewriter) -> Answer:
     axes = tuple([a % len(x.shape) for a in node.params["axes"]])
     if axes == tuple(range(len(axes))):
         return x
+    if x.op is matmul:
+        return _product_of_swapped(node, axes, walk)
     if x.op is not structural.permute:
         return None
     inner = [a % len(axes) for a in x.params["axes"]]
     params = {"axes": tuple([inner[a] for a in axes])}
     return walk.emit(structural.permute, x.inputs, params, node.type, node)
+
+
+def _product_of_swapped(node: Value, axes: tuple[int, ...], walk: Rewriter) -> Answer:
+    """Multiply the other way round rather than swap rows and columns: (A B)ᵀ = Bᵀ Aᵀ."""
+    (x,) = node.inputs
+    ndim = len(axes)
+    swap = (*range(ndim - 2), ndim - 1, ndim - 2)
+    if axes != swap or walk.uses(x) != 1 or any([len(v.shape) != ndim for v in x.inputs]):
+        return None
+    swapped = [
+        walk.emit(structural.permute, (v,), {"axes": swap}, Type(v.dtype, shape), node)
+        for v in reversed(x.inputs)
+        for shape in [(*v.shape[:-2], v.shape[-1], v.shape[-2])]
+    ]
+    return walk.emit(matmul, tuple(swapped), x.params, node.type, node)
 
 
 def _reshape(node: Value, walk: Rewriter) -> Answer:
