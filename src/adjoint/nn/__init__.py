@@ -1,6 +1,31 @@
 """Neural networks: models are trees of arrays, and calling one is plain NumPy."""
 
 from adjoint.nn import init
+from adjoint.nn.activations import (
+    PReLU,
+    celu,
+    elu,
+    gelu,
+    glu,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    leaky_relu,
+    log_sigmoid,
+    log_softmax,
+    mish,
+    prelu,
+    relu,
+    relu6,
+    selu,
+    sigmoid,
+    silu,
+    softmax,
+    softplus,
+    softsign,
+    swish,
+    tanh,
+)
 from adjoint.nn.dropout import Dropout, dropout
 from adjoint.nn.linear import Bilinear, Embedding, Linear
 from adjoint.nn.module import Module, named_parameters, parameter_count
@@ -12,9 +37,11 @@ __all__ = [
     # models
     "Module", "Sequential", "init", "named_parameters", "parameter_count",
     # layers
-    "Bilinear", "Dropout", "Embedding", "Linear",
+    "Bilinear", "Dropout", "Embedding", "Linear", "PReLU",
     # layers for sequences
     "GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNCell",
     # functions
-    "dropout",
+    "celu", "dropout", "elu", "gelu", "glu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu",
+    "log_sigmoid", "log_softmax", "mish", "prelu", "relu", "relu6", "selu", "sigmoid", "silu",
+    "softmax", "softplus", "softsign", "swish", "tanh",
 ]  # fmt: skip

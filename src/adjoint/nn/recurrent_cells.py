@@ -22,14 +22,10 @@ import numpy as np
 
 from adjoint.errors import InputError
 from adjoint.nn import init
+from adjoint.nn.activations import relu, sigmoid
 from adjoint.nn.module import Module
-from adjoint.ops.elementwise import logistic
 
 __all__ = ["GRUCell", "LSTMCell", "RNNCell"]
-
-
-def relu(x: Any) -> Any:
-    return np.maximum(x, 0.0)
 
 
 NONLINEARITIES: dict[str, Callable[[Any], Any]] = {"tanh": np.tanh, "relu": relu}
@@ -45,17 +41,15 @@ def known_nonlinearity(name: str) -> str:
 def lstm_step(gates: Any, c: Any) -> tuple[Any, Any]:
     """Return h and c, (batch, hidden), from the four gates' arguments, (batch, 4 hidden)."""
     n = c.shape[-1]
-    c = logistic(gates[:, n : 2 * n]) * c + logistic(gates[:, :n]) * np.tanh(
-        gates[:, 2 * n : 3 * n]
-    )
-    return logistic(gates[:, 3 * n :]) * np.tanh(c), c
+    c = sigmoid(gates[:, n : 2 * n]) * c + sigmoid(gates[:, :n]) * np.tanh(gates[:, 2 * n : 3 * n])
+    return sigmoid(gates[:, 3 * n :]) * np.tanh(c), c
 
 
 def gru_step(inputs: Any, products: Any, h: Any) -> Any:
     """Return h, (batch, hidden), from the products with x and with h, (batch, 3 hidden)."""
     n = h.shape[-1]
-    r = logistic(inputs[:, :n] + products[:, :n])
-    z = logistic(inputs[:, n : 2 * n] + products[:, n : 2 * n])
+    r = sigmoid(inputs[:, :n] + products[:, :n])
+    z = sigmoid(inputs[:, n : 2 * n] + products[:, n : 2 * n])
     change = np.tanh(inputs[:, 2 * n :] + r * products[:, 2 * n :])
     return change + z * (h - change)
 
