@@ -26,9 +26,11 @@ from adjoint.nn.activations import (
     swish,
     tanh,
 )
+from adjoint.nn.attention import scaled_dot_product_attention
 from adjoint.nn.dropout import Dropout, dropout
 from adjoint.nn.linear import Bilinear, Embedding, Linear
 from adjoint.nn.module import Module, named_parameters, parameter_count
+from adjoint.nn.multi_head_attention import KeyValueCache, MultiHeadAttention
 from adjoint.nn.recurrent import GRU, LSTM, RNN
 from adjoint.nn.recurrent_cells import GRUCell, LSTMCell, RNNCell
 from adjoint.nn.sequential import Sequential
@@ -39,7 +41,8 @@ __all__ = [
     # layers
     "Bilinear", "Dropout", "Embedding", "Linear", "PReLU",
     # layers for sequences
-    "GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNCell",
+    "GRU", "GRUCell", "KeyValueCache", "LSTM", "LSTMCell", "MultiHeadAttention", "RNN", "RNNCell",
+    "scaled_dot_product_attention",
     # functions
     "celu", "dropout", "elu", "gelu", "glu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu",
     "log_sigmoid", "log_softmax", "mish", "prelu", "relu", "relu6", "selu", "sigmoid", "silu",
