@@ -27,8 +27,33 @@ from adjoint.nn.activations import (
     tanh,
 )
 from adjoint.nn.attention import scaled_dot_product_attention
+from adjoint.nn.classification import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    nll_loss,
+)
+from adjoint.nn.ctc import ctc_loss
 from adjoint.nn.dropout import Dropout, dropout
 from adjoint.nn.linear import Bilinear, Embedding, Linear
+from adjoint.nn.losses import (
+    gaussian_nll_loss,
+    huber_loss,
+    kl_div,
+    l1_loss,
+    mse_loss,
+    poisson_nll_loss,
+    smooth_l1_loss,
+)
+from adjoint.nn.margins import (
+    cosine_embedding_loss,
+    cosine_similarity,
+    hinge_embedding_loss,
+    margin_ranking_loss,
+    pairwise_distance,
+    soft_margin_loss,
+    triplet_margin_loss,
+)
 from adjoint.nn.module import Module, named_parameters, parameter_count
 from adjoint.nn.multi_head_attention import KeyValueCache, MultiHeadAttention
 from adjoint.nn.recurrent import GRU, LSTM, RNN
@@ -47,4 +72,10 @@ __all__ = [
     "celu", "dropout", "elu", "gelu", "glu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu",
     "log_sigmoid", "log_softmax", "mish", "prelu", "relu", "relu6", "selu", "sigmoid", "silu",
     "softmax", "softplus", "softsign", "swish", "tanh",
+    # losses
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_embedding_loss",
+    "cosine_similarity", "cross_entropy", "ctc_loss", "gaussian_nll_loss", "hinge_embedding_loss",
+    "huber_loss", "kl_div", "l1_loss", "margin_ranking_loss", "mse_loss", "nll_loss",
+    "pairwise_distance", "poisson_nll_loss", "smooth_l1_loss", "soft_margin_loss",
+    "triplet_margin_loss",
 ]  # fmt: skip
