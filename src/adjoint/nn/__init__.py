@@ -56,18 +56,28 @@ from adjoint.nn.margins import (
 )
 from adjoint.nn.module import Module, named_parameters, parameter_count
 from adjoint.nn.multi_head_attention import KeyValueCache, MultiHeadAttention
+from adjoint.nn.norms import LayerNorm
+from adjoint.nn.positions import rotary_embedding, sinusoidal_encoding
 from adjoint.nn.recurrent import GRU, LSTM, RNN
 from adjoint.nn.recurrent_cells import GRUCell, LSTMCell, RNNCell
 from adjoint.nn.sequential import Sequential
+from adjoint.nn.transformer import (
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 
 __all__ = [
     # models
     "Module", "Sequential", "init", "named_parameters", "parameter_count",
     # layers
-    "Bilinear", "Dropout", "Embedding", "Linear", "PReLU",
+    "Bilinear", "Dropout", "Embedding", "LayerNorm", "Linear", "PReLU",
     # layers for sequences
     "GRU", "GRUCell", "KeyValueCache", "LSTM", "LSTMCell", "MultiHeadAttention", "RNN", "RNNCell",
-    "scaled_dot_product_attention",
+    "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder",
+    "TransformerEncoderLayer", "rotary_embedding", "scaled_dot_product_attention",
+    "sinusoidal_encoding",
     # functions
     "celu", "dropout", "elu", "gelu", "glu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu",
     "log_sigmoid", "log_softmax", "mish", "prelu", "relu", "relu6", "selu", "sigmoid", "silu",
