@@ -27,6 +27,7 @@ from adjoint.nn.activations import (
     tanh,
 )
 from adjoint.nn.attention import scaled_dot_product_attention
+from adjoint.nn.batch_norm import BatchNorm1d, BatchNorm2d, BatchNormState
 from adjoint.nn.classification import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -56,11 +57,12 @@ from adjoint.nn.margins import (
 )
 from adjoint.nn.module import Module, named_parameters, parameter_count
 from adjoint.nn.multi_head_attention import KeyValueCache, MultiHeadAttention
-from adjoint.nn.norms import LayerNorm
+from adjoint.nn.norms import GroupNorm, InstanceNorm1d, InstanceNorm2d, LayerNorm, RMSNorm
 from adjoint.nn.positions import rotary_embedding, sinusoidal_encoding
 from adjoint.nn.recurrent import GRU, LSTM, RNN
 from adjoint.nn.recurrent_cells import GRUCell, LSTMCell, RNNCell
 from adjoint.nn.sequential import Sequential
+from adjoint.nn.torch_weights import load_torch_state_dict, to_torch_state_dict
 from adjoint.nn.transformer import (
     TransformerDecoder,
     TransformerDecoderLayer,
@@ -70,9 +72,11 @@ from adjoint.nn.transformer import (
 
 __all__ = [
     # models
-    "Module", "Sequential", "init", "named_parameters", "parameter_count",
+    "Module", "Sequential", "init", "load_torch_state_dict", "named_parameters", "parameter_count",
+    "to_torch_state_dict",
     # layers
-    "Bilinear", "Dropout", "Embedding", "LayerNorm", "Linear", "PReLU",
+    "BatchNorm1d", "BatchNorm2d", "BatchNormState", "Bilinear", "Dropout", "Embedding",
+    "GroupNorm", "InstanceNorm1d", "InstanceNorm2d", "LayerNorm", "Linear", "PReLU", "RMSNorm",
     # layers for sequences
     "GRU", "GRUCell", "KeyValueCache", "LSTM", "LSTMCell", "MultiHeadAttention", "RNN", "RNNCell",
     "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder",
