@@ -63,12 +63,8 @@ from adjoint.nn.recurrent import GRU, LSTM, RNN
 from adjoint.nn.recurrent_cells import GRUCell, LSTMCell, RNNCell
 from adjoint.nn.sequential import Sequential
 from adjoint.nn.torch_weights import load_torch_state_dict, to_torch_state_dict
-from adjoint.nn.transformer import (
-    TransformerDecoder,
-    TransformerDecoderLayer,
-    TransformerEncoder,
-    TransformerEncoderLayer,
-)
+from adjoint.nn.transformer import TransformerDecoder, TransformerEncoder
+from adjoint.nn.transformer_layers import TransformerDecoderLayer, TransformerEncoderLayer
 
 __all__ = [
     # models

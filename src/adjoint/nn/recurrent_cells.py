@@ -45,12 +45,16 @@ def lstm_step(gates: Any, c: Any) -> tuple[Any, Any]:
     return sigmoid(gates[:, 3 * n :]) * np.tanh(c), c
 
 
-def gru_step(inputs: Any, products: Any, h: Any) -> Any:
-    """Return h, (batch, hidden), from the products with x and with h, (batch, 3 hidden)."""
+def gru_step(inputs: Any, products: Any, h: Any, bias: Any = None) -> Any:
+    """Return h, (batch, hidden), from the products with x and with h, (batch, 3 hidden).
+
+    ``bias`` is added to the last third of the latter.
+    """
     n = h.shape[-1]
     r = sigmoid(inputs[:, :n] + products[:, :n])
     z = sigmoid(inputs[:, n : 2 * n] + products[:, n : 2 * n])
-    change = np.tanh(inputs[:, 2 * n :] + r * products[:, 2 * n :])
+    change = products[:, 2 * n :] if bias is None else products[:, 2 * n :] + bias
+    change = np.tanh(inputs[:, 2 * n :] + r * change)
     return change + z * (h - change)
 
 
