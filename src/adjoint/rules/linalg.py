@@ -6,6 +6,7 @@ differentiation* (2008); of the pseudoinverse: Golub & Pereyra, SIAM J. Numer. A
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -38,9 +39,16 @@ def _matmul_y(ct: Any, x: Any, y_type: Any) -> Any:
         bar = ct * x if ny == 1 else x[:, None] * ct[..., None, :]
     elif ny == 1:
         bar = (transposed(x) @ ct[..., None])[..., 0]
+    elif ny == 2 < nx:
+        bar = transposed(_rows(x)) @ _rows(ct)
     else:
         bar = transposed(x) @ ct
     return st.unbroadcast(bar, y_type.shape)
+
+
+def _rows(x: Any) -> Any:
+    """Return a stack of matrices as one matrix with the rows of all of them."""
+    return st.reshape(x, shape=(math.prod(x.shape[:-1]), x.shape[-1]))
 
 
 def _sparse_solve_transpose(ct: Any, factor: Any, trans: Any) -> Any:

@@ -17,6 +17,8 @@ from adjoint.ir.graph import Value
 from adjoint.ir.types import Type
 from adjoint.ops import control, creation, structural
 from adjoint.ops.indexing import getitem, index_add, read, update
+from adjoint.ops.linalg import matmul
+from adjoint.ops.structural import permute, reshape
 from adjoint.transforms.sharing import gathers_in, may_view
 from adjoint.transforms.simplify.facts import fill_of, is_number, known_shape
 from adjoint.transforms.simplify.places import apart, same
@@ -117,6 +119,55 @@ def _addition(node: Value, walk: Rewriter) -> Answer:
     return None
 
 
+def _swapped(node: Value, walk: Rewriter) -> Answer:
+    """Add a product to an array, rather than the swapped product to the swapped array."""
+    x, value = node.inputs
+    path = node.params["path"]
+    if value.op is not matmul or len(path) != 1 or path[0][0] != "permute":
+        return None
+    ndim = len(value.shape)
+    swap = (*range(ndim - 2), ndim - 1, ndim - 2)
+    if tuple([a % ndim for a in path[0][1]]) != swap or len(x.shape) != ndim:
+        return None
+    type = Type(value.dtype, (*value.shape[:-2], value.shape[-1], value.shape[-2]))
+    swapped = walk.emit(permute, (value,), {"axes": swap}, type, node)
+    whole = {"path": (("index", Ellipsis),)}
+    return walk.emit(index_add, (x, swapped), whole, node.type, node)
+
+
+def _elsewhere(node: Value, walk: Rewriter) -> Answer:
+    """Bring a value into the order of the array to whose elements, in another one, it is added.
+
+    An array whose axes are permuted before it is reshaped is no memory that could be stored into.
+    """
+    x, value = node.inputs
+    path = node.params["path"]
+    kinds = [kind for kind, _ in path]
+    if "reshape" not in kinds or "permute" not in kinds[: kinds.index("reshape")]:
+        return None
+    if set(kinds) - {"reshape", "permute"}:
+        return None
+    shapes = [x.shape]
+    for kind, how in path:
+        axes = range(len(shapes[-1]))
+        shapes.append(
+            tuple(how) if kind == "reshape" else tuple([shapes[-1][how[a]] for a in axes])
+        )
+    if shapes[-1] != value.shape or None in [n for s in shapes for n in s] or -1 in shapes[-1]:
+        return None
+    for (kind, how), shape in zip(reversed(path), reversed(shapes[:-1])):
+        type = Type(value.dtype, shape)
+        params: dict[str, Any] = {"shape": shape}
+        if kind == "permute":
+            axes = [a % len(how) for a in how]
+            params = {"axes": tuple([axes.index(a) for a in range(len(how))])}
+        value = walk.emit(permute if kind == "permute" else reshape, (value,), params, type, node)
+    if fill_of(x) == 0 and value.type == x.type:
+        return value
+    whole = {"path": (("index", Ellipsis),)}
+    return walk.emit(index_add, (x, value), whole, node.type, node)
+
+
 def _entry(node: Value, walk: Rewriter) -> Answer:
     stack, k = node.inputs[0], node.params["index"]
     while stack.op is control.push:
@@ -136,7 +187,7 @@ FORWARDING = Rules(
         getitem: (_load,),
         read: (_load,),
         update: (_store,),
-        index_add: (_addition,),
+        index_add: (_addition, _swapped, _elsewhere),
         control.entry: (_entry,),
     },
 )

@@ -93,92 +93,98 @@ def _by_rows(f: Lowering, buffer: Buffer, transposed: bool) -> Buffer:
     return target
 
 
-class Arguments:
-    """The arguments of a call, each in memory."""
-
-    def __init__(self, f: Lowering) -> None:
-        self.f = f
-        self.given: list[str] = []
-
-    def character(self, c: str) -> None:
-        name = f"@letter.{c}"
-        self.f.module.declare(name, f"{name} = private unnamed_addr constant i8 {ord(c)}")
-        self.given.append(f"ptr {name}")
-
-    def integer(self, n: Integer) -> None:
-        f, body = self.f, self.f.body
-        if isinstance(n, int):
-            name = f"@integer.{n}".replace("-", "m")
-            f.module.declare(name, f"{name} = private unnamed_addr constant i32 {n}, align 4")
-            self.given.append(f"ptr {name}")
-            return
-        cell = f.alloca("i32", 4)
-        narrow = body.op(f"trunc i64 {n} to i32", n)
-        body.do(f"store i32 {narrow}, ptr {cell}")
-        self.given.append(f"ptr {cell}")
-
-    def number(self, x: Any, dtype: np.dtype) -> None:
-        type = in_memory(dtype)
-        parts = parts_of(literal(x, dtype))
-        tag = "".join(c if c.isalnum() else "_" for c in f"{dtype.name}.{x}")
-        name = f"@number.{tag}"
-        data = ", ".join(f"{type} {p}" for p in parts)
-        self.f.module.declare(
-            name, f"{name} = private unnamed_addr constant [{len(parts)} x {type}] [{data}]"
-        )
-        self.given.append(f"ptr {name}")
-
-    def pointer(self, pointer: str) -> None:
-        self.given.append(f"ptr {pointer}")
-
-    def call(self, name: str) -> None:
-        found = routine(name)
-        self.f.module.declare(found.symbol, found.declaration)
-        self.f.body.do(f"call void @{found.symbol}({', '.join(self.given)})")
-        self.f.body.loops += 1
-
-
-def fits(f: Lowering, lengths: list[Integer]) -> None:
+def _fits(f: Lowering, lengths: list[Integer]) -> None:
     """Report a length that is too large for BLAS."""
-    for n in lengths:
-        if not isinstance(n, int):
-            f.check(
-                f.body.compare("sle", n, LARGEST),
-                lambda x, y: ValueError(f"an axis of {x} elements is too long for BLAS"),
-                n,
-            )
+    unknown = [n for n in dict.fromkeys(lengths) if not isinstance(n, int)]
+    if not unknown:
+        return
+    every = unknown[0]
+    for n in unknown[1:]:  # which is above a row of ones if one of them is
+        every = f.body.op(f"or i64 {every}, {n}", every, n)
+    f.check(
+        f.body.compare("sle", every, LARGEST),
+        lambda x, y: ValueError(f"an axis has more than {LARGEST} elements, which BLAS can count"),
+    )
+
+
+def _product(f: Lowering, dtype: np.dtype) -> str:
+    """Return the name of the module's function C ← op(A) op(B) + β C, which takes values.
+
+    BLAS takes all its arguments by pointers, which is too much text for each of many products.
+    """
+    letter, type = LETTER[dtype.name], in_memory(dtype)
+    name = f"@product.{letter}"
+    found = routine(f"{letter}gemm")
+    if f.module.declares(name):
+        return name
+    f.module.declare(name, "")
+    f.module.declare(found.symbol, found.declaration)
+    size = dtype.itemsize
+
+    def number(x: int) -> str:
+        parts = parts_of(literal(x, dtype))
+        data = ", ".join(f"{type} {p}" for p in parts)
+        return f.module.declare(
+            f"@number.{letter}{x}",
+            f"@number.{letter}{x} = private unnamed_addr constant "
+            f"[{len(parts)} x {type}] [{data}], align {size}",
+        )
+
+    lengths = ("n", "m", "k", "ldb", "lda", "ldc")
+    cells = "\n".join(
+        f"%{x}.at = alloca i32, align 4\n%{x}.32 = trunc i64 %{x} to i32\n"
+        f"store i32 %{x}.32, ptr %{x}.at"
+        for x in lengths
+    )
+    letters = "\n".join(
+        f"%{x}.at = alloca i8, align 1\nstore i8 %{x}, ptr %{x}.at" for x in ("tb", "ta")
+    )
+    f.module.define(
+        f"define internal void {name}(i8 %tb, i8 %ta, i64 %n, i64 %m, i64 %k, ptr %b, i64 %ldb, "
+        f"ptr %a, i64 %lda, i1 %add, ptr %c, i64 %ldc) noinline #0 {{\n{letters}\n{cells}\n"
+        f"%beta = select i1 %add, ptr {number(1)}, ptr {number(0)}\n"
+        f"call void @{found.symbol}(ptr %tb.at, ptr %ta.at, ptr %n.at, ptr %m.at, ptr %k.at, "
+        f"ptr {number(1)}, ptr %b, ptr %ldb.at, ptr %a, ptr %lda.at, ptr %beta, ptr %c, "
+        f"ptr %ldc.at)\nret void\n}}"
+    )
+    return name
 
 
 def matrix_product(f: Lowering, target: Buffer, a: Any, b: Any, add: bool = False) -> None:
-    """Store the product of two matrices, or of stacks of them, in memory in C's order."""
+    """Store the product of two matrices, or of stacks of them, in memory in C's order.
+
+    ``add``: add it to what is there.
+    """
     left, right = as_matrix(f, a), as_matrix(f, b)
     m, k = left.buffer.shape[-2:]
     n = right.buffer.shape[-1]
-    fits(f, [m, n, k, left.distance, right.distance])
+    _fits(f, [m, n, k, left.distance, right.distance])
     body = f.body
     batch = target.shape[:-2]
+    row, ldb, lda = body.most(n, 1), _distance(f, right), _distance(f, left)
+    product = _product(f, target.dtype)
+    outer = body.begin_nest()
     positions: list[Integer] = [0 if c == 1 else body.open_loop(c) for c in batch]
-    dtype = target.dtype
-    arguments = Arguments(f)
-    arguments.character("T" if right.transposed else "N")
-    arguments.character("T" if left.transposed else "N")
-    for length in (n, m, k):
-        arguments.integer(length)
-    arguments.number(1, dtype)
-    arguments.pointer(_matrix_at(f, right.buffer, batch, positions))
-    arguments.integer(_distance(f, right))
-    arguments.pointer(_matrix_at(f, left.buffer, batch, positions))
-    arguments.integer(_distance(f, left))
-    arguments.number(1 if add else 0, dtype)
-    arguments.pointer(_matrix_at(f, target, batch, positions))
-    arguments.integer(body.most(n, 1))
-    arguments.call(LETTER[dtype.name] + "gemm")
+    operands = [
+        f"i64 {ldb}, ptr {_matrix_at(f, left.buffer, batch, positions)}, i64 {lda}",
+        f"i1 {'true' if add else 'false'}, ptr {_matrix_at(f, target, batch, positions)}",
+    ]
+    body.do(
+        f"call void {product}(i8 {_letter(right)}, i8 {_letter(left)}, i64 {n}, i64 {m}, i64 {k}, "
+        f"ptr {_matrix_at(f, right.buffer, batch, positions)}, {', '.join(operands)}, i64 {row})"
+    )
     for c in batch:
         if c != 1:
             body.close_loop()
+    body.end_nest(outer)
+    body.loops += 1
     if len(body.levels) == 1:
         work = body.product([*batch, m, k, n])
         charge(f, work // FAST if isinstance(work, int) else body.let(f"ashr i64 {work}, 4"))
+
+
+def _letter(x: Matrix) -> int:
+    return ord("T" if x.transposed else "N")
 
 
 def _distance(f: Lowering, x: Matrix) -> Integer:

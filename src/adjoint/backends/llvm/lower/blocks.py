@@ -6,6 +6,7 @@ from collections import defaultdict
 
 from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.memory import force, reads
+from adjoint.backends.llvm.lower.stores import is_summed
 from adjoint.backends.llvm.lower.values import Buffer
 from adjoint.ir.core import Block
 from adjoint.ir.graph import Value, walk
@@ -38,6 +39,9 @@ def lower_block(f: Lowering, block: Block) -> None:
         place[1] = at
         f.node = node
         if node.op is control.constant:
+            continue
+        if is_summed(f, block, at):
+            dying[at + 1] += dying.pop(at, [])
             continue
         lower(f, node)
         for key in dying[at]:
@@ -146,5 +150,6 @@ def before_control(f: Lowering, node: Value, repeated: bool) -> None:
         if not inside and not f.live(key):
             continue
         late = bool(changed and reads(lazy) & changed)
-        if late or (inside and repeated and lazy.cost > CAPTURED) or (inside and lazy.shared):
+        again = inside and repeated and (lazy.cost > CAPTURED or key in f.whole)
+        if late or again or (inside and lazy.shared):
             force(f, lazy)

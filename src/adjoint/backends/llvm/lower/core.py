@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.backends.llvm.lower.fusion import read_in_several
+from adjoint.backends.llvm.lower.fusion import needed_whole, read_in_several
 from adjoint.backends.llvm.lower.outline import assembled
 from adjoint.backends.llvm.lower.program import Program
 from adjoint.backends.llvm.lower.runtime import needs
@@ -70,6 +70,8 @@ class Lowering:
         A list a block: what was forced in it.
     destinations : dict
         What is to be made in memory that is there already.
+    sums : dict
+        Products that are to be added to what is in some memory, rather than made.
     short : dict
         Lengths that were few in the call for which the function is compiled: what they were.
     memo : dict
@@ -101,6 +103,7 @@ class Lowering:
         self.forced: list[list[Lazy]] = [[]]
         self.pending: dict[Key, Lazy] = {}
         self.destinations: dict[Key, Buffer] = {}
+        self.sums: dict[Value, Buffer] = {}
         self.node: Value | None = None
         self.memo: dict[Any, Element] = {}
         self.through: dict[Lazy, Buffer] = {}
@@ -115,6 +118,7 @@ class Lowering:
         self.constants = program.texts
         self.tables: dict[int, str] = {}
         self.several = read_in_several(function.block)
+        self.whole = needed_whole(function.block)
         self.words = words_of(function)
         self.fuel: str | None = None
         self.uncounted = 0

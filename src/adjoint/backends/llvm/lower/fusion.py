@@ -10,12 +10,40 @@ from collections import defaultdict
 from typing import Any
 
 from adjoint.ir.core import Block
-from adjoint.ir.graph import Value, operands
+from adjoint.ir.graph import Value, operands, walk
 from adjoint.ir.types import Type
 from adjoint.ops.inference.elementwise import is_elementwise
 from adjoint.transforms.lifetimes import Key
 
-__all__ = ["read_in_several"]
+__all__ = ["needed_whole", "read_in_several"]
+
+_VIEWS = frozenset({"permute", "broadcast_to", "squeeze", "expand_dims"})
+
+
+def needed_whole(block: Block) -> set[Key]:
+    """Return the arrays that an operation takes as they lie in memory, not element by element.
+
+    If that is in a loop, and they are made before it, they are better put there once.
+    """
+    return {_viewed(v) for node in walk(block) for v in _taken_whole(node)}
+
+
+def _taken_whole(node: Value) -> tuple[Value, ...]:
+    if node.op is None:
+        return ()
+    name = node.op.name
+    if name == "matmul":
+        return node.inputs
+    reshapes = name == "reshape" or (
+        name == "read" and any([kind == "reshape" for kind, _ in node.params["path"]])
+    )
+    return node.inputs[:1] if reshapes else ()
+
+
+def _viewed(value: Value) -> Value:
+    while value.op is not None and value.op.name in _VIEWS:
+        value = value.inputs[0]
+    return value
 
 
 def read_in_several(block: Block) -> set[Key]:

@@ -13,7 +13,7 @@ from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.costs import CHEAP, lazy_cost
 from adjoint.backends.llvm.lower.folds import fold
 from adjoint.backends.llvm.lower.maps import cast_rep, combined
-from adjoint.backends.llvm.lower.memory import allocate, force
+from adjoint.backends.llvm.lower.memory import allocate, force, in_memory_of
 from adjoint.backends.llvm.lower.narrow_products import narrow_product
 from adjoint.backends.llvm.lower.reductions import sums
 from adjoint.backends.llvm.lower.row_products import row_product
@@ -144,13 +144,25 @@ def _general(f: Lowering, node: Value, a: Any, b: Any, shape: Shape) -> Any:
     full = (*shape[:-1], 1, shape[-1]) if one_row else shape
     if one_row:
         a = affine(f, a, (1, *a.shape), [Along(1)])
-    target = f.destinations.pop(node, None)
+    total = f.sums.pop(node, None)
+    target = f.destinations.pop(node, None) if total is None else total
     result = target if target is not None else allocate(f, shape, dtype, node.shape)
+    if len(a.shape) > 2 and len(b.shape) == 2:
+        a = in_memory_of(f, a)
+        if a.dense:  # one product of many rows
+            a, full = _rows(f, a), (f.body.product(shape[:-1]), shape[-1])
     whole = Buffer(
         dtype, full, result.pointer, f.strides(full, dtype), True, result.tokens, result.memory
     )
-    matrix_product(f, whole, a, b)
+    matrix_product(f, whole, a, b, add=total is not None)
     return result
+
+
+def _rows(f: Lowering, stack: Buffer) -> Buffer:
+    """Return matrices that follow each other as one."""
+    shape = (f.body.product(stack.shape[:-1]), stack.shape[-1])
+    strides = f.strides(shape, stack.dtype)
+    return Buffer(stack.dtype, shape, stack.pointer, strides, True, stack.tokens, stack.memory)
 
 
 def _is_small(a: Any, b: Any) -> bool:

@@ -67,6 +67,9 @@ _NUMPY = {
 }
 """Functions of NumPy's API: where they are in its table."""
 
+LONG = 3000
+"""Lines above which the entry, which runs once a call, is not worth LLVM's passes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Derived:
@@ -409,7 +412,8 @@ def enter(
     e.do(f"ret ptr {none}")
     text = "\n".join(e.lines)
     axes = max([len(types[k].shape) for k in arrays], default=1)
-    return f"""define ptr @enter(ptr %self, ptr %args, i64 %n) #0 {{
+    plain = " noinline optnone" if len(e.lines) > LONG else ""
+    return f"""define ptr @enter(ptr %self, ptr %args, i64 %n){plain} #0 {{
 start:
 %overflow = alloca i32
 %lengths = alloca [{axes} x i64]

@@ -34,10 +34,12 @@ from adjoint.backends.llvm.lower.shapes import fit
 from adjoint.backends.llvm.lower.types import Element, arithmetic, cast
 from adjoint.backends.llvm.lower.values import Buffer, Index, Lazy, Number
 from adjoint.backends.llvm.lower.views import uniform
+from adjoint.ir.core import Block
 from adjoint.ir.graph import Value
 from adjoint.ops.indexing import index_add
+from adjoint.ops.linalg import matmul
 
-__all__ = ["own_copy", "store"]
+__all__ = ["is_summed", "own_copy", "store"]
 
 
 def store(f: Lowering, node: Value) -> Any:
@@ -56,6 +58,10 @@ def store(f: Lowering, node: Value) -> Any:
 
         store_by_numpy(f, node, buffer)
         return buffer
+    if value not in f.env and value.op is matmul:
+        surely = _surely(f, x, path, value.type.shape)
+        if _add_product(f, value, target, buffer, surely):
+            return buffer
     rep = _value(f, value, target, buffer, _surely(f, x, path, value.type.shape))
     _settle_positions(f, target, buffer)
     if target.selection is None:
@@ -64,6 +70,49 @@ def store(f: Lowering, node: Value) -> Any:
     else:
         _scatter(f, target, rep, _addition(f, target.buffer.dtype) if adds else None)
     return buffer
+
+
+def is_summed(f: Lowering, block: Block, at: int) -> bool:
+    """Tell whether a product is made for nothing but being added to an array by what comes next.
+
+    It is left to that, which may have BLAS add it up in place: C ← C + A B.
+    """
+    node = block.nodes[at]
+    if node.op is not matmul or f.lifetimes.last[block].get(node) != at + 1:
+        return False
+    after = block.nodes[at + 1] if at + 1 < len(block.nodes) else None
+    return (
+        after is not None
+        and after.op is index_add
+        and after.inputs[1] is node
+        and after.inputs[0] is not node
+        and bool(after.shape)
+        and f.ownership.in_place.get(after, False)
+    )
+
+
+def _add_product(
+    f: Lowering, node: Value, target: Target, buffer: Buffer, shape: tuple[Any, ...]
+) -> bool:
+    """Make a product that `is_summed` left; tell whether it was added up where it belongs.
+
+    ``shape`` is the place's as the graph has it.
+    """
+    from adjoint.backends.llvm.lower.table import lower
+
+    place = target.buffer
+    asked = (
+        target.selection is None
+        and place.dense
+        and place.dtype == node.dtype
+        and len(shape) == len(node.shape)
+        and all([known_equal(f, m, n) for m, n in zip(shape, node.shape)])
+        and not any([reads(f.rep(v)) & buffer.tokens for v in node.inputs])
+    )
+    if asked:
+        f.sums[node] = place
+    lower(f, node)
+    return asked and f.sums.pop(node, None) is None
 
 
 def _surely(f: Lowering, x: Value, path: Any, given: tuple[Any, ...]) -> tuple[Any, ...]:
