@@ -19,7 +19,7 @@ LOG_P = np.log(RNG.dirichlet(np.ones(4), size=5))
 LABELS = np.array([3, 0, 1, 2, 1])
 WEIGHT = np.array([0.5, 2.0, 1.0, 0.1])
 SIGNS = np.array([1.0, -1.0, 1.0, -1.0, -1.0])
-COUNTS = np.array([[0, 1, 2, 7]] * 5)
+COUNTS = np.array([[0.5, 1.0, 2.0, 7.0]] * 5)
 IMAGES, PIXELS = RNG.normal(size=(2, 4, 3, 2)), RNG.integers(0, 4, size=(2, 3, 2))
 
 CASES = {
