@@ -99,8 +99,9 @@ _GROUPS = {
         nextafter reciprocal remainder sqrt strong_divide""",
     _GATHER: "gather_along",
     _TRANSCENDENTAL: """
-        arccos arccosh arcsin arcsinh arctan arctan2 arctanh cbrt cos cosh exp exp2 expm1 log log10
-        log1p log2 logaddexp logaddexp2 logistic power sech2 sin sinc sinh tan tanh""",
+        arccos arccosh arcsin arcsinh arctan arctan2 arctanh cbrt cos cosh exp exp2 expit expm1 log
+        log10 log1p log2 log_expit logaddexp logaddexp2 logistic power sech2 sin sinc sinh softplus
+        tan tanh""",
 }
 WORK = {name: work for work, names in _GROUPS.items() for name in names.split()}
 """The operations that may be redone, by name. Products of matrices, factorizations, control, draws

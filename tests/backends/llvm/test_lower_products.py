@@ -162,3 +162,19 @@ def test_few_rows_beside_vectors_and_backwards(rows):
     for fn in functions:
         for got, want in zip(ad.jit(fn)(a, v, b), fn(a, v, b), strict=True):
             np.testing.assert_allclose(got, want, rtol=1e-11, atol=1e-13)
+
+
+def test_a_product_added_where_lengths_are_checked_first():
+    """What refuses other lengths is given the product, which is made there alone."""
+    rng = np.random.default_rng(9)
+    w, x = rng.normal(size=(24, 20)), rng.normal(size=(5, 12, 20))
+
+    def loss(w, x, n):
+        matrix = np.reshape(w, (24, 20)).T  # the lengths of w are known at run time only
+        total = 0.0
+        for t in range(n):
+            total += np.sum(np.sin(x[t] @ matrix))
+        return total
+
+    got, want = ad.jit(ad.grad(loss))(w, x, 5), ad.grad(loss)(w, x, 5)
+    np.testing.assert_allclose(got, want, rtol=1e-11, atol=1e-13)

@@ -25,9 +25,18 @@ from adjoint.errors import CompileError
 from adjoint.ir.graph import Value, values_in
 from adjoint.ir.types import StackType, Type
 from adjoint.ops import control
+from adjoint.ops.linalg import matmul
 from adjoint.transforms.lifetimes import Key, parts, type_of
 
-__all__ = ["Called", "Item", "call_back", "call_if_not", "refuse", "store_by_numpy"]
+__all__ = [
+    "Called",
+    "Item",
+    "call_back",
+    "call_if_not",
+    "make_what_is_left",
+    "refuse",
+    "store_by_numpy",
+]
 
 CALL = 1000
 """What a call of Python counts (`lower.polling`)."""
@@ -284,7 +293,20 @@ def refuse(f: Lowering, truth: str) -> None:
         raise AssertionError(f"{name} is refused by compiled code, and not by NumPy")
 
     with _aside(f, truth):
+        made = make_what_is_left(f, node)
         _run(f, node, step, operands, slots, [], len(slots), cold=True)
+    for v in made:
+        f.forget(v)
+
+
+def make_what_is_left(f: Lowering, node: Value) -> list[Value]:
+    """Make the products among an operation's operands that were left to it (`stores.is_summed`)."""
+    from adjoint.backends.llvm.lower.table import lower
+
+    left = [v for v in node.inputs if v.op is matmul and v not in f.env]
+    for v in left:
+        lower(f, v)
+    return left
 
 
 @contextmanager

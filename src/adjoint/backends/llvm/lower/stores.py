@@ -54,8 +54,9 @@ def store(f: Lowering, node: Value) -> Any:
     buffer = own_copy(f, node, x, path)
     target = reached(f, buffer, x, path)
     if target is None:
-        from adjoint.backends.llvm.lower.callbacks import store_by_numpy
+        from adjoint.backends.llvm.lower.callbacks import make_what_is_left, store_by_numpy
 
+        make_what_is_left(f, node)
         store_by_numpy(f, node, buffer)
         return buffer
     if value not in f.env and value.op is matmul:
