@@ -168,3 +168,50 @@ def test_second_order():
 def test_errors_say_what_is_wrong(call, words):
     with pytest.raises((InputError, ValueError), match=words):
         call()
+
+
+LAYERS = {
+    "Conv1d": ((3, 4, 5), {"stride": 2, "padding": 2}, (2, 3, 12)),
+    "Conv2d": ((4, 6, (3, 2)), {"groups": 2, "dilation": 2, "bias": False}, (2, 4, 9, 10)),
+    "Conv2d reflect": ((2, 3, 3), {"padding": 2, "padding_mode": "reflect"}, (2, 2, 6, 6)),
+    "Conv2d replicate": ((2, 3, 3), {"padding": 1, "padding_mode": "replicate"}, (2, 2, 6, 9)),
+    "Conv2d circular": ((2, 3, 3), {"padding": "same", "padding_mode": "circular"}, (2, 2, 6, 6)),
+    "Conv3d": ((2, 3, 2), {}, (1, 2, 4, 5, 4)),
+    "ConvTranspose1d": ((3, 4, 3), {"stride": 2, "output_padding": 1}, (2, 3, 6)),
+    "ConvTranspose2d": ((4, 6, 3), {"groups": 2, "stride": 2, "padding": 1}, (2, 4, 5, 9)),
+    "ConvTranspose3d": ((2, 3, 2), {"dilation": 2}, (1, 2, 3, 4, 3)),
+}
+
+
+@pytest.mark.parametrize("backend", [None, *BACKENDS])
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_are_pytorchs(name, backend):
+    torch = pytest.importorskip("torch", reason="PyTorch is what it is compared with")
+    args, options, shape = LAYERS[name]
+    cls = name.split()[0]
+    layer = getattr(ad.nn, cls)(*args, **options, rng=0, dtype=np.float64)
+    theirs = getattr(torch.nn, cls)(*args, **options, dtype=torch.float64)
+    names = [n for n, _ in theirs.named_parameters()]
+    with torch.no_grad():
+        for n, tensor in theirs.named_parameters():
+            assert getattr(layer, n).shape == tensor.shape
+            # Both draw uniformly between the same bounds.
+            bound = tensor.abs().max().item()
+            assert 0.5 < np.abs(getattr(layer, n)).max() / bound < 2 or tensor.numel() < 30
+            tensor.copy_(torch.tensor(getattr(layer, n)))
+    x = np.random.default_rng(1).normal(size=shape)
+    y = theirs(torch.tensor(x))
+    ct = np.random.default_rng(2).normal(size=y.shape)
+    (y * torch.tensor(ct)).sum().backward()
+    run = ad.grad(lambda layer, x: np.sum(layer(x) * ct))
+    grads = (run if backend is None else ad.jit(run, backend=backend))(layer, x)
+    close(layer(x), y.detach().numpy())
+    for n in names:
+        close(getattr(grads, n), dict(theirs.named_parameters())[n].grad.numpy())
+
+
+def test_layers_refuse_what_cannot_be():
+    with pytest.raises(InputError, match="groups"):
+        ad.nn.Conv2d(3, 4, 3, groups=2, rng=0)
+    with pytest.raises(InputError, match="padding_mode"):
+        ad.nn.Conv2d(3, 4, 3, padding_mode="wrap", rng=0)

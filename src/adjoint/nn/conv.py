@@ -16,8 +16,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from adjoint.errors import InputError
+from adjoint.numpy_api.lengths import are_constant
 from adjoint.ops.convolution import convolution, convolution_input
-from adjoint.ops.structural import pad
 
 __all__ = [
     "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
@@ -80,9 +80,9 @@ def convolve(
     stride, dilation = numbers("stride", stride, axes), numbers("dilation", dilation, axes)
     (groups,) = numbers("groups", groups, 1)
     pads = margins(padding, weight.shape[2:], stride, dilation)
-    if not all(type(n) is int for pair in pads for n in pair):
+    if not are_constant(pads):
         # Of a kernel whose lengths show in the run.
-        x, pads = pad(x, width=((0, 0), (0, 0), *pads)), [(0, 0)] * axes
+        x, pads = np.pad(x, [(0, 0), (0, 0), *pads]), [(0, 0)] * axes
     y = convolution(x, weight, stride=stride, padding=tuple(pads), dilation=dilation, groups=groups)
     return _finish(y, bias, one)
 
@@ -116,7 +116,7 @@ def convolve_transposed(
         groups=groups,
     )  # fmt: skip
     if any(rest for _, rest in behind):
-        y = pad(y, width=((0, 0), (0, 0), *behind))
+        y = np.pad(y, [(0, 0), (0, 0), *behind])
     return _finish(y, bias, one)
 
 

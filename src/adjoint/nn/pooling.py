@@ -8,7 +8,9 @@ several numbers that are the largest of a window the first one has the derivativ
 
 from __future__ import annotations
 
+import functools
 import itertools
+import operator
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -120,7 +122,7 @@ def _avg_pool(
     count_include_pad: bool, divisor_override: int | None,
 ) -> Any:  # fmt: skip
     windows = _Windows(name, axes, x, kernel, stride, padding, 1, ceil_mode)
-    total = sum(windows.slices(windows.padded(x, 0.0)))
+    total: Any = functools.reduce(operator.add, windows.slices(windows.padded(x, 0.0)))
     if divisor_override is not None:
         if divisor_override == 0:
             raise InputError(f"{name}: divisor_override is 0")

@@ -35,7 +35,7 @@ def _convolution(o: Operation) -> Value:
     inputs = list(o.inputs)
     inputs[k] = _joined(inputs[k], given, groups if given_groups else 1)
     found = record(o.node.op, inputs, o.params)
-    out = o.walk.type_of_all(o.node.type).shape  # type: ignore[union-attr]
+    out = o.walk.type_of_all(o.node.type).shape
     return _apart(found, made, groups if made_groups else 1, out)
 
 
