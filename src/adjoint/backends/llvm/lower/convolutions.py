@@ -19,12 +19,12 @@ from adjoint.backends.llvm.lower.maps import cast_rep
 from adjoint.backends.llvm.lower.memory import allocate, in_memory_of
 from adjoint.backends.llvm.lower.nest import copy_into
 from adjoint.backends.llvm.lower.polling import charge
-from adjoint.backends.llvm.lower.product_kernels import product
+from adjoint.backends.llvm.lower.product_kernels import product, turn
 from adjoint.backends.llvm.lower.reductions import sums
 from adjoint.backends.llvm.lower.regions import check_regions, close_first
 from adjoint.backends.llvm.lower.runtime import give_back, needs, take
 from adjoint.backends.llvm.lower.values import Buffer, Shape
-from adjoint.backends.llvm.lower.views import permute, reshape
+from adjoint.backends.llvm.lower.views import reshape
 from adjoint.backends.llvm.lower.windows import Convolution, Strip, divided, loops, moved
 from adjoint.backends.llvm.writer import COLD, Integer
 from adjoint.ir.graph import Value
@@ -272,7 +272,7 @@ def _convolution_input(f: Lowering, node: Value) -> Any:
     # As numbers of a filter by filters.
     parts = (c.groups, c.filters, body.mul(c.channels, k.taps))
     turned = allocate(f, (parts[0], parts[2], parts[1]), node.dtype)
-    copy_into(f, turned, permute(f, reshape(f, w, parts), (0, 2, 1)))
+    _turned(f, reshape(f, w, parts), turned)
     lengths = [
         body.most(span, body.add(n, low))
         for span, n, low in zip(c.spans(body, c.places), c.lengths, c.low, strict=True)
@@ -328,7 +328,7 @@ def _convolution_weight(f: Lowering, node: Value) -> Any:
     parts = body.most(body.least(PARTS, divided(body, WHOLE * PARTS, body.most(numbers, 1))), 1)
     many = body.most(divided(body, body.add(c.images, body.add(parts, -1)), parts), 1)
     count = divided(body, body.add(c.images, body.add(many, -1)), many)
-    found = allocate(f, (count, c.groups, c.channels, *c.taps, c.filters), node.dtype)
+    found = allocate(f, (count, c.groups, body.mul(c.channels, k.taps), c.filters), node.dtype)
     lengths = k.strip_lengths()
     strip_size = body.mul(k.some, body.product(lengths))
     columns_size = body.product([k.some, k.taps, k.distance])
@@ -357,7 +357,10 @@ def _convolution_weight(f: Lowering, node: Value) -> Any:
                 strip.read(image, some, top)
                 strip.to_columns(memory[2], k.distance, some, [rows, *c.places[1:]])
                 source, distance = memory[2], k.distance
-            _turn(k, memory[0], apart, k.outcome(y.pointer, n, g, at), columns)
+            _turn(
+                f, memory[0], apart, k.outcome(y.pointer, n, g, at), k.all, c.filters, columns,
+                node.dtype,
+            )  # fmt: skip
             earlier = (
                 body.add(i, b)
                 if isinstance(i, int) or isinstance(b, int)
@@ -373,21 +376,35 @@ def _convolution_weight(f: Lowering, node: Value) -> Any:
     if not c.is_product:
         scratch += [strip_size, columns_size]
     k.passes(body.mul(count, blocks), work, scratch, write)
-    axes = len(c.taps)
-    order = (0, 1, axes + 3, 2, *range(3, axes + 3))
-    whole = fold(f, permute(f, found, order), sums(f, node.dtype), (0,), False)
-    return whole if c.groups == 1 and whole.shape == shape else reshape(f, whole, shape)
+    whole = fold(f, found, sums(f, node.dtype), (0,), False)
+    dw = _result(f, node, shape)
+    _turned(f, in_memory_of(f, whole), dw)
+    return dw
 
 
-def _turn(k: _Blocks, target: str, distance: Integer, source: str, columns: Integer) -> None:
-    """Write some places of all filters of y as places by filters."""
-    body, c, size = k.f.body, k.c, k.size
-    type = "float" if size == 4 else "double"
-    with loops(body, [columns, c.filters]) as (p, o):
-        near = moved(body, source, body.add(body.mul(o, k.all), p), size)
-        far = moved(body, target, body.add(body.mul(p, distance), o), size)
-        x = body.let(f"load {type}, ptr {near}, align {size}")
-        body.do(f"store {type} {x}, ptr {far}, align {size}")
+def _turn(
+    f: Lowering, target: str, tm: Integer, source: str, sm: Integer, rows: Integer,
+    columns: Integer, dtype: np.dtype,
+) -> None:  # fmt: skip
+    """Write a matrix transposed; distances of rows are in elements."""
+    body, size = f.body, dtype.itemsize
+    name = turn(f.module, dtype)
+    f.body.do(
+        f"call void {name}(ptr {target}, i64 {body.mul(tm, size)}, ptr {source}, "
+        f"i64 {body.mul(sm, size)}, i64 {rows}, i64 {columns})"
+    )
+
+
+def _turned(f: Lowering, matrices: Buffer, target: Buffer) -> None:
+    """Write the transposes of some matrices."""
+    body, dtype, (many, rows, columns) = f.body, matrices.dtype, matrices.shape
+    lines = body.begin_nest()
+    with loops(body, [many]) as (g,):
+        at = body.product([g, rows, columns])
+        source, place = (moved(body, m.pointer, at, dtype.itemsize) for m in (matrices, target))
+        _turn(f, place, rows, source, columns, rows, columns, dtype)
+    body.end_nest(lines)
+    f.memo.clear()
 
 
 CONVOLUTIONS = {

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from adjoint.backends.llvm.lower.regions import as_it_is
 from adjoint.backends.llvm.lower.row_kernels import BYTES, Kernel
 from adjoint.backends.llvm.writer import Integer, Module
 
-__all__ = ["product"]
+__all__ = ["product", "turn"]
 
 WIDE = 4
 """Vectors of a tile's row, and the rows of such tiles, and of those of one vector."""
@@ -43,7 +44,7 @@ def _tile(module: Module, dtype: np.dtype, rows: int, vectors: int) -> str:
         for row in places
         for place, mask in zip(row, before, strict=True)
     ]
-    k = body.open_loop("%inner")
+    k = body.open_loop("%inner", as_it_is(module))
     sums = [body.carry(v.of(width), s) for s in starts]
     line = w.place("%b", (k, "%bk"))
     right = [v.load(w.place(line, (j, BYTES)), width, mask) for j, mask in enumerate(masks)]
@@ -79,7 +80,7 @@ def product(module: Module, dtype: np.dtype) -> str:
         for many in _ROWS[vectors]:
             left = body.sub("%rows", done)
             times = body.op(f"udiv i64 {left}, {many}", left)
-            m = body.add(done, body.mul(body.open_loop(times), many))
+            m = body.add(done, body.mul(body.open_loop(times, as_it_is(module)), many))
             tile = _tile(module, dtype, many, vectors)
             here, there = w.place("%a", (m, "%am")), w.place(c, (m, "%cm"))
             body.do(
@@ -92,13 +93,67 @@ def product(module: Module, dtype: np.dtype) -> str:
     wide = WIDE * width
     # More than half of a wide tile is worth one.
     tiles = body.op(f"udiv i64 {body.add('%columns', wide // 2 - 1)}, {wide}", "%columns")
-    first = body.mul(body.open_loop(tiles), wide)
+    first = body.mul(body.open_loop(tiles, as_it_is(module)), wide)
     rows_of(first, body.sub("%columns", first), WIDE)
     body.close_loop()
     begun = body.mul(tiles, wide)
     rest = body.most(body.sub("%columns", begun), 0)
     narrow = body.op(f"udiv i64 {body.add(rest, width - 1)}, {width}", rest)
-    first = body.add(begun, body.mul(body.open_loop(narrow), width))
+    first = body.add(begun, body.mul(body.open_loop(narrow, as_it_is(module)), width))
     rows_of(first, body.sub("%columns", first), 1)
     body.close_loop()
     return w.defined(name, _PARAMETERS + ", i64 %rows")
+
+
+def turn(module: Module, dtype: np.dtype) -> str:
+    """Return the name of the function that transposes a matrix.
+
+    It takes ``ptr %target, i64 %tm, ptr %source, i64 %sm, i64 %rows, i64 %columns``: the lengths of
+    the source, and how far its rows and those of the target are apart. Squares of eight by eight
+    are transposed in registers: interleaving the upper half of its rows with the lower one three
+    times does it, since each time the number of a row and that of a column, written one after the
+    other in binary, are rotated by a digit.
+    """
+    name = f"@product.turn.{dtype.name}"
+    if module.declares(name):
+        return name
+    w = Kernel(module, dtype)
+    body, v, n = w.body, w.v, 8
+    size, vector = dtype.itemsize, v.of(8)
+    low, high = (
+        ", ".join(f"i32 {start + k // 2 + n * (k % 2)}" for k in range(n)) for start in (0, n // 2)
+    )
+
+    def square(i: Integer, j: Integer) -> None:
+        source = w.place("%source", (i, "%sm"), (j, size))
+        target = w.place("%target", (j, "%tm"), (i, size))
+        rows = [v.load(w.place(source, (k, "%sm")), n) for k in range(n)]
+        for _ in range(3):
+            rows = [
+                body.let(f"shufflevector {vector} {p}, {vector} {q}, <{n} x i32> <{half}>")
+                for p, q in zip(rows[: n // 2], rows[n // 2 :], strict=True)
+                for half in (low, high)
+            ]
+        for k, x in enumerate(rows):
+            v.store(x, w.place(target, (k, "%tm")), n)
+
+    def rest(rows: tuple[Integer, Integer], columns: tuple[Integer, Integer]) -> None:
+        i = body.open_loop(rows[1], as_it_is(module), rows[0])
+        j = body.open_loop(columns[1], as_it_is(module), columns[0])
+        x = body.let(f"load {v.type}, ptr {w.place('%source', (i, '%sm'), (j, size))}")
+        body.do(f"store {v.type} {x}, ptr {w.place('%target', (j, '%tm'), (i, size))}")
+        body.close_loop()
+        body.close_loop()
+
+    down, across = (body.op(f"lshr i64 {m}, 3", m) for m in ("%rows", "%columns"))
+    i = body.mul(body.open_loop(down, as_it_is(module)), n)
+    square(i, body.mul(body.open_loop(across, as_it_is(module)), n))
+    body.close_loop()
+    body.close_loop()
+    done, most = body.mul(down, n), body.mul(across, n)
+    rest((0, done), (most, "%columns"))
+    rest((done, "%rows"), (0, "%columns"))
+    return w.defined(
+        name,
+        "ptr noalias %target, i64 %tm, ptr noalias %source, i64 %sm, i64 %rows, i64 %columns",
+    )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from adjoint.backends.llvm.lower.core import Lowering
+from adjoint.backends.llvm.lower.regions import as_it_is
 from adjoint.backends.llvm.lower.vectors import Vectors
 from adjoint.backends.llvm.writer import Body, Integer
 
@@ -39,10 +40,11 @@ def loops(body: Body, counts: list[Integer]) -> Iterator[list[Integer]]:
 
 @contextmanager
 def _loop(body: Body, count: Integer) -> Iterator[Integer]:
+    """Write a loop that LLVM need not look at: what it does is done in vectors, or is a nest."""
     if count == 1:
         yield 0
         return
-    yield body.open_loop(count)
+    yield body.open_loop(count, as_it_is(body.module))
     body.close_loop()
 
 
