@@ -123,12 +123,16 @@ class _Blocks:
     def block(self, b: Integer) -> tuple[Integer, Integer]:
         """Return the first row of places of a block, and how many it has."""
         body = self.f.body
+        if self.count == 1:
+            return 0, self.c.places[0]
         first = body.mul(b, self.rows)
         return first, body.least(self.rows, body.sub(self.c.places[0], first))
 
     def channels(self, b: Integer) -> tuple[Integer, Integer]:
         """Return the first channel of a block of them, and how many it has."""
         body = self.f.body
+        if self.channel_blocks == 1:
+            return 0, self.c.channels
         first = body.mul(b, self.some)
         return first, body.least(self.some, body.sub(self.c.channels, first))
 

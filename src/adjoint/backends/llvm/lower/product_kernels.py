@@ -13,7 +13,7 @@ import numpy as np
 
 from adjoint.backends.llvm.lower.regions import as_it_is
 from adjoint.backends.llvm.lower.row_kernels import BYTES, Kernel
-from adjoint.backends.llvm.writer import Integer, Module
+from adjoint.backends.llvm.writer import Body, Integer, Module
 
 __all__ = ["product", "turn"]
 
@@ -28,6 +28,18 @@ _PARAMETERS = (
 )
 
 
+def _mask(body: Body, count: Integer, width: int) -> str:
+    """Return the mask of the first numbers of a vector, made of the bits of an integer.
+
+    A comparison of vectors would take registers of vectors, since LLVM makes it where it is read.
+    """
+    some = body.least(count, width)
+    bits = body.let(f"sub i64 {body.let(f'shl i64 1, {some}')}, 1")
+    return body.let(
+        f"bitcast i{width} {body.let(f'trunc i64 {bits} to i{width}')} to <{width} x i1>"
+    )
+
+
 def _tile(module: Module, dtype: np.dtype, rows: int, vectors: int) -> str:
     """Return the name of the function of a tile, of which some columns are there."""
     name = f"@product.tile.{rows}.{vectors}.{dtype.name}"
@@ -36,8 +48,8 @@ def _tile(module: Module, dtype: np.dtype, rows: int, vectors: int) -> str:
     w = Kernel(module, dtype)
     body, v, width = w.body, w.v, w.width
     counts = [body.most(body.sub("%columns", j * width), 0) for j in range(vectors)]
-    masks = [v.mask(n, width) for n in counts]
-    before = [v.mask(body.least(n, "%former"), width) for n in counts]
+    masks = [_mask(body, n, width) for n in counts]
+    before = [_mask(body, body.least(n, "%former"), width) for n in counts]
     places = [[w.place("%c", (m, "%cm"), (j, BYTES)) for j in range(vectors)] for m in range(rows)]
     starts = [
         v.load(place, width, mask)

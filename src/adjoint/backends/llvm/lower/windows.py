@@ -23,6 +23,9 @@ __all__ = ["Convolution", "Strip", "divided", "loops", "moved"]
 _BYTES = 64
 """Of a vector."""
 
+_SHORT = 8
+"""Passes of a loop up to which it may be written out."""
+
 
 def divided(body: Body, n: Integer, by: Integer) -> Integer:
     """Return n / by, rounded down, of integers that are not negative."""
@@ -40,11 +43,12 @@ def loops(body: Body, counts: list[Integer]) -> Iterator[list[Integer]]:
 
 @contextmanager
 def _loop(body: Body, count: Integer) -> Iterator[Integer]:
-    """Write a loop that LLVM need not look at: what it does is done in vectors, or is a nest."""
+    """Write a loop. Unless it is short LLVM need not look at it: its work is done in vectors."""
     if count == 1:
         yield 0
         return
-    yield body.open_loop(count, as_it_is(body.module))
+    short = isinstance(count, int) and count <= _SHORT
+    yield body.open_loop(count, "" if short else as_it_is(body.module))
     body.close_loop()
 
 
