@@ -34,6 +34,22 @@ from adjoint.nn.classification import (
     cross_entropy,
     nll_loss,
 )
+from adjoint.nn.conv import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+)
+from adjoint.nn.conv_layers import (
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+)
 from adjoint.nn.ctc import ctc_loss
 from adjoint.nn.dropout import Dropout, dropout
 from adjoint.nn.linear import Bilinear, Embedding, Linear
@@ -58,6 +74,18 @@ from adjoint.nn.margins import (
 from adjoint.nn.module import Module, named_parameters, parameter_count
 from adjoint.nn.multi_head_attention import KeyValueCache, MultiHeadAttention
 from adjoint.nn.norms import GroupNorm, InstanceNorm1d, InstanceNorm2d, LayerNorm, RMSNorm
+from adjoint.nn.pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    avg_pool1d,
+    avg_pool2d,
+    global_avg_pool,
+    global_max_pool,
+    max_pool1d,
+    max_pool2d,
+)
 from adjoint.nn.positions import rotary_embedding, sinusoidal_encoding
 from adjoint.nn.recurrent import GRU, LSTM, RNN
 from adjoint.nn.recurrent_cells import GRUCell, LSTMCell, RNNCell
@@ -88,4 +116,11 @@ __all__ = [
     "huber_loss", "kl_div", "l1_loss", "margin_ranking_loss", "mse_loss", "nll_loss",
     "pairwise_distance", "poisson_nll_loss", "smooth_l1_loss", "soft_margin_loss",
     "triplet_margin_loss",
+    "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d",
+    "ConvTranspose3d",
+    # functions
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d",
+    "avg_pool1d", "avg_pool2d", "conv1d", "conv2d", "conv3d", "conv_transpose1d",
+    "conv_transpose2d", "conv_transpose3d", "global_avg_pool", "global_max_pool",
+    "max_pool1d", "max_pool2d",
 ]  # fmt: skip

@@ -34,6 +34,7 @@ from adjoint.numpy_api import (
     statistics,
     ufunc_methods,
     ufuncs,
+    windows,
 )
 from adjoint.ops.registry import LAZY
 
@@ -43,6 +44,7 @@ LAZY.update({
     "numpy.polynomial": "adjoint.numpy_api.polynomial_package",
     "scipy.fft": "adjoint.numpy_api.fourier_scipy",
     "scipy.linalg": "adjoint.numpy_api.scipy_matrices",
+    "scipy.signal": "adjoint.numpy_api.signal",
     "scipy.sparse.linalg": "adjoint.numpy_api.scipy_sparse_linalg",
     "scipy.sparse": "adjoint.numpy_api.sparse",
     "scipy.special": "adjoint.numpy_api.special",

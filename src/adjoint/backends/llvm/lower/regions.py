@@ -16,11 +16,11 @@ from adjoint.backends.llvm.lower.costs import lazy_cost
 from adjoint.backends.llvm.lower.outline import REGISTER, assembled, type_of
 from adjoint.backends.llvm.lower.pool import TARGET
 from adjoint.backends.llvm.lower.runtime import needs
-from adjoint.backends.llvm.writer import Integer, flatten
+from adjoint.backends.llvm.writer import Integer, Module, flatten
 
 __all__ = [
-    "Passes", "check_regions", "close_first", "element_cost", "grouped", "may_share", "one_by_one",
-    "shared", "splits",
+    "Passes", "as_it_is", "check_regions", "close_first", "element_cost", "grouped", "may_share",
+    "one_by_one", "shared", "splits",
 ]  # fmt: skip
 
 COSTLY = 2
@@ -81,17 +81,22 @@ def one_by_one(f: Lowering) -> str:
     What several passes do at once may differ in the last bit from what one does, and which ones
     are done at once would follow from where chunks end, and so from the time that passes take.
     """
-    own = f.module.metadata("")
-    no_vectors = f.module.metadata('!{!"llvm.loop.vectorize.enable", i1 false}')
-    no_copies = f.module.metadata('!{!"llvm.loop.unroll.disable"}')
-    f.module.fill(own, f"distinct !{{{own}, {no_vectors}, {no_copies}}}")
+    return as_it_is(f.module)
+
+
+def as_it_is(module: Module) -> str:
+    """Return what the end of a loop is marked with that LLVM is to leave as it is."""
+    own = module.metadata("")
+    no_vectors = module.metadata('!{!"llvm.loop.vectorize.enable", i1 false}')
+    no_copies = module.metadata('!{!"llvm.loop.unroll.disable"}')
+    module.fill(own, f"distinct !{{{own}, {no_vectors}, {no_copies}}}")
     return f"!llvm.loop {own}"
 
 
-def close_first(f: Lowering, count: Integer, work: Integer) -> None:
+def close_first(f: Lowering, count: Integer, work: Integer, cold: Sequence[str] = ()) -> None:
     """Close the outermost loop of a nest, from ``%begin`` to ``%end``, as a function; call it.
 
-    ``work``: of a pass, in additions.
+    ``work``: of a pass, in additions. ``cold``: blocks that end it in another way.
     """
     body = f.body
     here = body.levels[-2]
@@ -100,7 +105,7 @@ def close_first(f: Lowering, count: Integer, work: Integer) -> None:
     body.close_loop()
     own, here.lines = here.lines, lines
     here.block = block
-    own.append("ret i32 0")
+    own += ["ret i32 0", *cold]
     f.regions.append(_call(f, own, [], "parallel.run", count, work))
 
 
