@@ -17,8 +17,8 @@ import optree
 from adjoint.errors import InputError
 
 __all__ = [
-    "flatten", "is_flat_tuple", "is_leaf", "leaves_with_names", "map_leaves", "register",
-    "structure", "unflatten",
+    "flatten", "frozen_types", "is_flat_tuple", "is_leaf", "leaves_with_names", "map_leaves",
+    "register", "structure", "unflatten",
 ]  # fmt: skip
 
 NAMESPACE = "adjoint"
@@ -48,8 +48,16 @@ def _register_dataclass(cls: type) -> None:
     register(cls, take_apart, put_together, attributes=True)
 
 
+frozen_types: set[type] = set()
+"""Types of nodes whose instances never change: what is not among the children is constant."""
+
+
 def register(
-    cls: type, flatten_fn: Callable, unflatten_fn: Callable, attributes: bool = False
+    cls: type,
+    flatten_fn: Callable,
+    unflatten_fn: Callable,
+    attributes: bool = False,
+    frozen: bool = False,
 ) -> None:
     """Make instances of ``cls`` nodes of a pytree.
 
@@ -63,7 +71,11 @@ def register(
         ``(metadata, children) -> value``.
     attributes : bool
         Whether the names are those of attributes.
+    frozen : bool
+        Whether instances never change.
     """
+    if frozen:
+        frozen_types.add(cls)
     kind = optree.GetAttrEntry if attributes else optree.AutoEntry
     try:
         optree.register_pytree_node(

@@ -121,3 +121,59 @@ def test_subclasses_and_inheritance():
     model = Shifted(3, 2, np.random.default_rng(1), np.tanh)
     g = ad.grad(lambda m: np.sum(m(X) ** 2))(model)
     np.testing.assert_allclose(g.shift, 2 * np.sum(model(X), axis=0), rtol=1e-12)
+
+
+def test_functions_and_numbers_among_layers_are_structure():
+    class Chain(nn.Module):
+        def __init__(self, *layers):
+            self.layers = layers
+            self.heads = {"a": [NET, 2.0, None], "b": "text"}
+
+        def __call__(self, x):
+            for layer in self.layers:
+                x = layer(x)
+            return x * self.heads["a"][1]
+
+    rng = np.random.default_rng(2)
+    model = Chain(Dense(3, 4, rng), np.tanh, Dense(4, 2, rng))
+    assert len(tree.flatten(model)[0]) == 4 + 5
+    assert [name for name, _ in nn.named_parameters(model)][2] == ".layers[2].weight"
+    g = ad.grad(loss)(model, X, Y)
+    assert g.layers[1] is np.tanh and g.heads["a"][1] == 2.0 and g.heads["b"] == "text"
+    np.testing.assert_allclose(g.layers[2].bias, np.mean(2 * (model(X) - Y), axis=0))
+    assert tree.structure(Chain(NET, np.sin)) != tree.structure(Chain(NET, np.tanh))
+    marks = tree.map_leaves(lambda x: None, model)
+    assert marks.layers[1] is np.tanh and marks.layers[2].bias is None
+
+
+def test_settings_are_constants_of_a_graph():
+    class Power(nn.Module):
+        def __init__(self, exponent, scale):
+            self.exponent, self.scale = exponent, scale
+            self.shift = np.zeros(3)
+
+        def __call__(self, x):
+            if self.scale > 1.0:
+                x = x * self.scale
+            return x**self.exponent + self.shift
+
+    model = Power(2.0, 3.0)
+    run = ad.jit(lambda m, x: np.sum(m(x)), backend="interpret")
+    x = np.arange(3.0)
+    assert run(model, x) == np.sum((3 * x) ** 2)
+    assert run(model.replace(scale=0.5), x) == np.sum(x**2)
+    assert "2 graphs" in ad.report(run)
+    assert " = if" not in str(ad.stage(lambda x: model(x))(x))
+
+
+def test_a_module_made_of_traced_values():
+    class Scaled(nn.Module):
+        def __init__(self, factors):
+            self.factors = [factors, np.tanh]
+
+        def __call__(self, x):
+            return self.factors[1](x) * self.factors[0]
+
+    factor = np.array([2.0, 3.0, 4.0])
+    g = ad.grad(lambda w: ad.grad(lambda m: np.sum(m(X) ** 2))(Scaled(w)).factors[0][0])(factor)
+    np.testing.assert_allclose(g, [2 * np.sum(np.tanh(X[:, 0]) ** 2), 0, 0], rtol=1e-12)

@@ -18,11 +18,11 @@ never_rewritten: set[str] = {
 """Top-level packages whose functions run as they are."""
 
 rewritten_anyway = (
-    "numpy.polynomial",
+    "numpy.polynomial", "adjoint.nn",
     "adjoint.optim.accumulation", "adjoint.optim.lbfgs", "adjoint.optim.line_search",
 )  # fmt: skip
-"""Modules among those that are Python code over arrays without NumPy's protocols, or with branches
-and loops that are to be staged."""
+"""Modules among those that are Python code over arrays without NumPy's protocols, or with branches,
+loops and draws of random numbers that are to be staged."""
 
 _STANDARD_LIBRARY = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _INSTALLED = tuple(

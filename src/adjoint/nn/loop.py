@@ -144,7 +144,7 @@ class Loop:
                 run.model, run.state, run.optimizer_state, run.ema_state, noise, args
             )
         if not finite:
-            raise self._non_finite(Batch(args, batch.rows), drawn, value, model)
+            raise self._non_finite(Batch(args, batch.rows), drawn, value)
         run.model, run.state = model, state
         run.optimizer_state, run.ema_state = optimizer_state, ema_state
         progress.total += float(value) * batch.size
@@ -195,23 +195,24 @@ class Loop:
                 progress.waited += 1
         self.show.end(row)
 
-    def _non_finite(self, batch: Batch, drawn: Any, value: Any, model: Any) -> NonFiniteError:
+    def _non_finite(self, batch: Batch, drawn: Any, value: Any) -> NonFiniteError:
         """Return the error that says where the step went wrong."""
         run, progress = self.run, self.run.progress
         found = first_in_step(self.loss, run.model, run.state, batch, drawn)
-        what = (
-            "the loss is" if not np.isfinite(value) else "the gradient is not finite; the loss is"
+        where = (
+            f"{value} at step {progress.step + 1} (epoch {progress.epoch + 1}, batch "
+            f"{progress.batch + 1})"
         )
-        text = (
-            f"{what} {value} at step {progress.step + 1} (epoch {progress.epoch + 1}, batch "
-            f"{progress.batch + 1}): "
-        )
-        if found is not None:
-            text += str(found)
-        elif np.isfinite(value):
-            text += "the update made the model so; the learning rate may be too large"
+        if not np.isfinite(value):
+            cause = found or "the same step on the eager tier gives finite numbers"
+            text = f"the loss is {where}: {cause}"
+        elif found is not None:
+            text = f"the gradient is not finite; the loss is {where}: {found}"
         else:
-            text += "the same step on the eager tier gives finite numbers"
+            text = (
+                f"the update made the model not finite; the loss is {where}: the learning rate may "
+                "be too large"
+            )
         text += ". The model of before this step is error.result.model"
         return NonFiniteError(
             text,

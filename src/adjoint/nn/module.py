@@ -2,22 +2,23 @@
 
 A module is written like a class of PyTorch's; its call is a NumPy program. As a pytree its children
 are the arrays in it, and the modules, lists, tuples and dictionaries that hold arrays; all else
-(numbers, flags, functions, names) is its structure, which transformations leave alone and which
-`ad.jit` takes for constant. What is what is decided when the module is made. From then on it cannot
-be changed: training returns new ones. That a model is a tree and nothing else is the idea of
-P. Kidger and C. Garcia, "Equinox: neural networks in JAX via callable PyTrees and filtered
-transformations" (NeurIPS workshop 2021).
+(numbers, flags, functions, names), also among the arrays of a list, is its structure, which
+transformations leave alone and which `ad.jit` takes for constant. What is what is decided when the
+module is made. From then on it cannot be changed: training returns new ones. That a model is a tree
+and nothing else is the idea of P. Kidger and C. Garcia, "Equinox: neural networks in JAX via
+callable PyTrees and filtered transformations" (NeurIPS workshop 2021).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import numpy as np
 
 from adjoint import tree
 from adjoint.errors import InputError
+from adjoint.ir.core import Traced
 
 __all__ = ["Module", "named_parameters", "parameter_count"]
 
@@ -25,21 +26,78 @@ Self = TypeVar("Self", bound="Module")
 
 _CHILDREN = "_children"
 _CONTAINERS = (list, tuple, dict)
+_ARRAYS = (np.ndarray, np.generic, Traced)
+
+
+class _Setting:
+    """What stands for a setting in a container that goes into a tree: a node without leaves."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+tree.register(_Setting, lambda s: ((), s.value), lambda value, _: _Setting(value))
 
 
 def _take_apart(module: Module) -> tuple[tuple[Any, ...], Any, tuple[str, ...]]:
     fields = vars(module)
-    names = fields[_CHILDREN]
-    rest = tuple([(k, v) for k, v in fields.items() if k not in names and k != _CHILDREN])
-    return tuple([fields[name] for name in names]), (tuple(fields), names, rest), names
+    children = fields[_CHILDREN]
+    rest = tuple([(k, v) for k, v in fields.items() if k not in children and k != _CHILDREN])
+    values = [
+        fields[name] if places is None else _hide(fields[name], places)
+        for name, places in children.items()
+    ]
+    return tuple(values), (tuple(fields), children, rest), tuple(children)
 
 
-def _put_together(cls: type, data: Any, children: Any) -> Any:
-    order, names, rest = data
-    values = dict(zip(names, children, strict=True)) | dict(rest)
+def _put_together(cls: type, data: Any, values: Any) -> Any:
+    order, children, rest = data
+    found = dict(rest)
+    for (name, places), value in zip(children.items(), values, strict=True):
+        found[name] = value if places is None else _show(value, places)
     new = object.__new__(cls)
-    vars(new).update({name: values.get(name, names) for name in order})
+    vars(new).update({name: found.get(name, children) for name in order})
     return new
+
+
+def _places(value: Any) -> Any:
+    """Return where the settings are among the arrays of a container.
+
+    True stands for a setting, None for what holds none, and a dictionary for a container of both.
+    """
+    if value is None or isinstance(value, (*_ARRAYS, Module)):
+        return None
+    if not _has_arrays(value):
+        return True
+    found = {key: _places(v) for key, v in _items(value)}
+    return found if any(x is not None for x in found.values()) else None
+
+
+def _hide(value: Any, places: Any) -> Any:
+    if places is True:
+        return _Setting(value)
+    return value if places is None else _over(lambda k, v: _hide(v, places[k]), value)
+
+
+def _show(value: Any, places: Any) -> Any:
+    if isinstance(value, _Setting):
+        return value.value
+    # A transformation may have put something else in the place of the container.
+    if places is None or not isinstance(value, _CONTAINERS):
+        return value
+    return _over(lambda k, v: _show(v, places[k]), value)
+
+
+def _items(container: Any) -> Any:
+    return container.items() if isinstance(container, dict) else enumerate(container)
+
+
+def _over(fn: Callable[[Any, Any], Any], container: Any) -> Any:
+    """Return a container of ``fn(key, value)``."""
+    new = [fn(key, value) for key, value in _items(container)]
+    if isinstance(container, dict):
+        return type(container)(zip(container, new, strict=True))
+    return type(container)(*new) if hasattr(container, "_fields") else type(container)(new)
 
 
 class _Meta(type):
@@ -47,14 +105,13 @@ class _Meta(type):
 
     def __init__(cls, name: str, bases: tuple[type, ...], space: dict[str, Any]) -> None:
         super().__init__(name, bases, space)
-        tree.register(
-            cls, _take_apart, lambda data, children: _put_together(cls, data, children), True
-        )
+        put_together = lambda data, children: _put_together(cls, data, children)
+        tree.register(cls, _take_apart, put_together, attributes=True, frozen=True)
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         module = super().__call__(*args, **kwargs)
         fields = vars(module)
-        children = tuple([name for name, value in fields.items() if _has_arrays(value)])
+        children = {name: _places(value) for name, value in fields.items() if _has_arrays(value)}
         for name, value in fields.items():
             if isinstance(value, np.random.Generator):
                 raise InputError(
@@ -118,14 +175,34 @@ class Module(metaclass=_Meta):
             vars(new)[name] = value
         return new
 
+    def init_state(self) -> Any:
+        """Return what the layers keep from call to call before the first one.
+
+        A layer with a state (`BatchNorm1d`) takes it in its call and returns it with the result:
+        nothing is changed in place. The state of a module is a dictionary of the states of those
+        of its attributes that have one, in which lists and tuples of layers are tuples; None where
+        there is nothing to keep. Override it where calls are to take another form.
+        """
+        states = {name: _state_of(vars(self)[name]) for name in vars(self)[_CHILDREN]}
+        return {name: state for name, state in states.items() if state is not None} or None
+
 
 def _has_arrays(value: Any) -> bool:
     """Tell whether a value is a child: an array, a module, or a container of some."""
-    if isinstance(value, (np.ndarray, np.generic, Module)):
+    if isinstance(value, (*_ARRAYS, Module)):
         return True
-    if isinstance(value, _CONTAINERS):
-        return any(_has_arrays(x) for x in (value.values() if isinstance(value, dict) else value))
-    return False
+    return isinstance(value, _CONTAINERS) and any(_has_arrays(x) for _, x in _items(value))
+
+
+def _state_of(value: Any) -> Any:
+    if isinstance(value, Module):
+        return value.init_state()
+    if not isinstance(value, _CONTAINERS):
+        return None
+    states = {key: _state_of(x) for key, x in _items(value)}
+    if all(state is None for state in states.values()):
+        return None
+    return states if isinstance(value, dict) else tuple(states.values())
 
 
 def _text(value: Any) -> str:

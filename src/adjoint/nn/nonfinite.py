@@ -210,7 +210,7 @@ def _going_back(trace: Trace, watch: _Watch) -> Finding | None:
 def _at(node: Node, step: Step, bars: dict[Node, Any]) -> str:
     """Say at which element of an operand the derivative is not finite."""
     for i, x in zip(node.inputs, step.operands, strict=False):
-        bar = bars.get(i) if i is not None else None
+        bar: Any = bars.get(i) if i is not None else None
         if np.shape(bar) and np.shape(bar) == np.shape(x) and not is_finite(bar):
             index = np.unravel_index(int(np.argmin(np.isfinite(bar))), np.shape(bar))
             where = ", ".join(str(int(k)) for k in index)

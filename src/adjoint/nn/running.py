@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.errors import CheckpointError, InputError
+from adjoint.errors import CheckpointError
 from adjoint.nn import checkpoints
 from adjoint.nn.history import History
+from adjoint.nn.init import generator
 
 __all__ = ["Progress", "Run", "generators", "keep", "take_up"]
 
@@ -80,11 +81,7 @@ class Run:
 
 def generators(rng: Any) -> tuple[np.random.Generator, np.random.Generator]:
     """Return two independent generators, for the order of the data and for the loss."""
-    if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool) and rng >= 0:
-        rng = np.random.default_rng(rng)
-    if not isinstance(rng, np.random.Generator):
-        raise InputError(f"rng is {rng!r}: it has to be a seed (0, 1, …) or a numpy Generator")
-    order, noise = rng.spawn(2)
+    order, noise = generator(rng).spawn(2)
     return order, noise
 
 

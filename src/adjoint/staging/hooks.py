@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from adjoint import tree
 from adjoint.frontend.calls import staged
 from adjoint.ir.build import innermost, users_place
 from adjoint.ir.dims import Dim
@@ -161,6 +162,8 @@ def compare_chain(a: Any, *steps: tuple[str, Callable[[], Any]]) -> Any:
 
 # -- attributes, entries ---------------------------------------------------------------------------
 
+_SETTINGS = frozenset({bool, int, float, complex, str, type(None)})
+
 
 def attribute(owner: Any, name: str) -> Any:
     """``owner.name``."""
@@ -178,6 +181,8 @@ def attribute(owner: Any, name: str) -> Any:
         return use(name, value)
     mine = is_made(owner) or is_assigned(owner, name)
     if mine or isinstance(value, (Traced, type)) or callable(value):
+        return value
+    if type(owner) in tree.frozen_types and type(value) in _SETTINGS:
         return value
     what = f"the attribute {name!r} of a {type(owner).__name__}"
     return captured((id(owner), name), value, lambda: getattr(owner, name), what)
