@@ -171,7 +171,7 @@ def read(path: str | os.PathLike[str], like: Any) -> tuple[Any, dict[str, Any]]:
     for name, leaf in named:
         if isinstance(leaf, (np.ndarray, np.generic)) and name in arrays:
             found = _restored(arrays[name], leaf)
-            if found.shape != leaf.shape or found.dtype != leaf.dtype:
+            if found.shape != leaf.shape or found.dtype != leaf.dtype.newbyteorder("="):
                 problems.append(
                     f"{name} as {_kind(found)}, where the tree has {_kind(np.asarray(leaf))}"
                 )

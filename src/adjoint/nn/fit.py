@@ -186,7 +186,7 @@ def fit(
         noisy="rng" in takes,
         step=prepared(training_step(loss, optimizer, ema), jit),
         evaluate=prepared(evaluation_step(loss, metrics or {}), jit),
-        metrics=bool(metrics),
+        metrics=tuple(metrics or ()),
         keep=None if checkpoint is None else lambda: running.keep(checkpoint, run, about),
         keep_every=checkpoint_every,
         early_stopping=early_stopping,

@@ -67,7 +67,7 @@ class Loop:
     noisy: bool
     step: Callable
     evaluate: Callable
-    metrics: bool
+    metrics: tuple[str, ...]
     keep: Callable[[], None] | None
     keep_every: int | None
     early_stopping: EarlyStopping | None
@@ -159,14 +159,14 @@ class Loop:
             return {}
         source, prefix = (self.held_out, "val_") if self.held_out is not None else (self.source, "")
         model = run.model if run.ema_state is None else run.ema_state.average
-        sums: dict[str, float] = {}
+        sums = dict.fromkeys(("loss", *self.metrics), 0.0)
         examples = 0
         for batch in source.epoch(copy.deepcopy(run.order)):
             if interruption.asked:
                 return None
             values = self.evaluate(model, run.state, cast_floats(batch.args, self.dtype))
             for name, value in values.items():
-                sums[name] = sums.get(name, 0.0) + float(value) * batch.size
+                sums[name] += float(value) * batch.size
             examples += batch.size
         if not prefix:
             del sums["loss"]

@@ -87,7 +87,7 @@ def _of_data(batch: Batch, entered: Finding | None) -> Finding | None:
         what = f"{of}{name} is {value} at [{where}]"
         if entered is None:
             return Finding(what)
-        return Finding(f"{what}; {entered.what} first", entered.layer, entered.place)
+        return Finding(f"{what}; it is used first", entered.layer, entered.place)
     return None
 
 
@@ -103,7 +103,7 @@ def first_in_step(
             with np.errstate(all="ignore"):
                 trace = _recorded(loss, model, state, batch.args, rng, variables, watch)
                 if watch.found is not None or watch.entered is not None:
-                    return watch.found or _of_data(batch, watch.entered)
+                    return watch.found or _of_data(batch, watch.entered) or watch.entered
                 return _of_data(batch, None) or _going_back(trace.detached(), watch)
         except Exception as error:
             if watch.found is not None:
@@ -173,7 +173,7 @@ class _Watch:
             self.found = Finding(evaluated(node, step), layer, step.place)
             self.steps.clear()
         elif self.entered is None:
-            self.entered = Finding("it is used", layer, step.place)
+            self.entered = Finding("a constant is not finite", layer, step.place)
 
     def _layer(self, frame: FrameType | None) -> str | None:
         """Return the innermost part of the model whose method led to a frame."""
