@@ -80,7 +80,14 @@ class NonFiniteError(AdjointError, FloatingPointError):
         File and line of the user's program.
     """
 
-    def __init__(self, message: str, result: Any, step: int, layer: str | None, place: Any) -> None:
+    def __init__(
+        self,
+        message: str,
+        result: Any = None,
+        step: int = 0,
+        layer: str | None = None,
+        place: tuple[str, int] | None = None,
+    ) -> None:
         super().__init__(message)
         self.result = result
         self.step = step

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections import namedtuple
 
@@ -134,7 +135,6 @@ def test_what_cannot_be_kept(tmp_path):
 
 
 def test_it_is_not_imported_before_it_is_needed():
-    import subprocess
-
-    code = "import adjoint.nn, sys; assert not {'safetensors', 'matplotlib', 'rich'} & set(sys.modules)"
+    heavy = {"safetensors", "matplotlib", "rich"}
+    code = f"import adjoint.nn, sys; assert not {heavy} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -129,7 +129,7 @@ def test_float_types():
         (7, "data is an int: it has to be arrays, batches or a function"),
         (iter([(X, Y)]), "which gives its batches once, not for 2 epochs"),
         (lambda: iter(()), "data gave no batch in this epoch"),
-        ({"x": np.array([{}, {}])}, r"data\['x'\] is an ndarray of objects"),
+        ({"x": np.array([{}, {}])}, r"data\['x'\] holds Python objects"),
     ],
     ids=lambda x: x if isinstance(x, str) else "",
 )

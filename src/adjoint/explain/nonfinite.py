@@ -13,7 +13,8 @@ from adjoint.places import Place
 from adjoint.transforms.reverse import reverse_walk
 
 __all__ = [
-    "derived", "evaluated", "first_in_adjoints", "first_in_tangents", "first_in_values", "is_finite",
+    "derived", "evaluated", "first_in_adjoints", "first_in_tangents", "first_in_values",
+    "is_finite",
 ]  # fmt: skip
 
 Finding = tuple[str, Place | None]

@@ -169,7 +169,7 @@ def _checked(data: Any, title: str) -> Any:
     for name, leaf in named:
         array = leaf if isinstance(leaf, np.ndarray) else np.asarray(leaf)
         if array.dtype == object:
-            raise InputError(f"{name} is {_a(leaf)} of objects: training takes arrays of numbers")
+            raise InputError(f"{name} holds Python objects: training takes arrays of numbers")
         if array.ndim == 0:
             raise InputError(
                 f"{name} is {leaf!r:.60}: it has to be an array, with one row an example"
