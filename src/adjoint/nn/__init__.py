@@ -1,12 +1,62 @@
 """Neural networks: models are trees of arrays, and calling one is plain NumPy."""
 
 from adjoint.nn import init
+from adjoint.nn.activations import (
+    PReLU,
+    celu,
+    elu,
+    gelu,
+    glu,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    leaky_relu,
+    log_sigmoid,
+    log_softmax,
+    mish,
+    prelu,
+    relu,
+    relu6,
+    selu,
+    sigmoid,
+    silu,
+    softmax,
+    softplus,
+    softsign,
+    swish,
+    tanh,
+)
 from adjoint.nn.checkpoints import load, save
+from adjoint.nn.classification import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    nll_loss,
+)
+from adjoint.nn.ctc import ctc_loss
 from adjoint.nn.dropout import Dropout, dropout
 from adjoint.nn.fit import fit
 from adjoint.nn.history import History
 from adjoint.nn.linear import Bilinear, Embedding, Linear
 from adjoint.nn.loop import FitResult
+from adjoint.nn.losses import (
+    gaussian_nll_loss,
+    huber_loss,
+    kl_div,
+    l1_loss,
+    mse_loss,
+    poisson_nll_loss,
+    smooth_l1_loss,
+)
+from adjoint.nn.margins import (
+    cosine_embedding_loss,
+    cosine_similarity,
+    hinge_embedding_loss,
+    margin_ranking_loss,
+    pairwise_distance,
+    soft_margin_loss,
+    triplet_margin_loss,
+)
 from adjoint.nn.module import Module, named_parameters, parameter_count
 from adjoint.nn.sequential import Sequential
 from adjoint.nn.stopping import EarlyStopping
@@ -15,9 +65,17 @@ __all__ = [
     # models
     "Module", "Sequential", "init", "named_parameters", "parameter_count",
     # layers
-    "Bilinear", "Dropout", "Embedding", "Linear",
+    "Bilinear", "Dropout", "Embedding", "Linear", "PReLU",
     # functions
-    "dropout",
+    "celu", "dropout", "elu", "gelu", "glu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu",
+    "log_sigmoid", "log_softmax", "mish", "prelu", "relu", "relu6", "selu", "sigmoid", "silu",
+    "softmax", "softplus", "softsign", "swish", "tanh",
+    # losses
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_embedding_loss",
+    "cosine_similarity", "cross_entropy", "ctc_loss", "gaussian_nll_loss", "hinge_embedding_loss",
+    "huber_loss", "kl_div", "l1_loss", "margin_ranking_loss", "mse_loss", "nll_loss",
+    "pairwise_distance", "poisson_nll_loss", "smooth_l1_loss", "soft_margin_loss",
+    "triplet_margin_loss",
     # training
     "EarlyStopping", "FitResult", "History", "fit", "load", "save",
 ]  # fmt: skip
