@@ -26,6 +26,7 @@ from adjoint.nn.activations import (
     swish,
     tanh,
 )
+from adjoint.nn.batch_norm import BatchNorm1d, BatchNorm2d, BatchNormState
 from adjoint.nn.checkpoints import load, save
 from adjoint.nn.classification import (
     binary_cross_entropy,
@@ -58,14 +59,18 @@ from adjoint.nn.margins import (
     triplet_margin_loss,
 )
 from adjoint.nn.module import Module, named_parameters, parameter_count
+from adjoint.nn.norms import GroupNorm, InstanceNorm1d, InstanceNorm2d, LayerNorm, RMSNorm
 from adjoint.nn.sequential import Sequential
 from adjoint.nn.stopping import EarlyStopping
+from adjoint.nn.torch_weights import load_torch_state_dict, to_torch_state_dict
 
 __all__ = [
     # models
-    "Module", "Sequential", "init", "named_parameters", "parameter_count",
+    "Module", "Sequential", "init", "load_torch_state_dict", "named_parameters",
+    "parameter_count", "to_torch_state_dict",
     # layers
-    "Bilinear", "Dropout", "Embedding", "Linear", "PReLU",
+    "BatchNorm1d", "BatchNorm2d", "BatchNormState", "Bilinear", "Dropout", "Embedding",
+    "GroupNorm", "InstanceNorm1d", "InstanceNorm2d", "LayerNorm", "Linear", "PReLU", "RMSNorm",
     # functions
     "celu", "dropout", "elu", "gelu", "glu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu",
     "log_sigmoid", "log_softmax", "mish", "prelu", "relu", "relu6", "selu", "sigmoid", "silu",

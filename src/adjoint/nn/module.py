@@ -20,7 +20,7 @@ from adjoint import tree
 from adjoint.errors import InputError
 from adjoint.ir.core import Traced
 
-__all__ = ["Module", "named_parameters", "parameter_count"]
+__all__ = ["Module", "children", "named_parameters", "parameter_count"]
 
 Self = TypeVar("Self", bound="Module")
 
@@ -41,22 +41,22 @@ tree.register(_Setting, lambda s: ((), s.value), lambda value, _: _Setting(value
 
 def _take_apart(module: Module) -> tuple[tuple[Any, ...], Any, tuple[str, ...]]:
     fields = vars(module)
-    children = fields[_CHILDREN]
-    rest = tuple([(k, v) for k, v in fields.items() if k not in children and k != _CHILDREN])
+    held = fields[_CHILDREN]
+    rest = tuple([(k, v) for k, v in fields.items() if k not in held and k != _CHILDREN])
     values = [
         fields[name] if places is None else _hide(fields[name], places)
-        for name, places in children.items()
+        for name, places in held.items()
     ]
-    return tuple(values), (tuple(fields), children, rest), tuple(children)
+    return tuple(values), (tuple(fields), held, rest), tuple(held)
 
 
 def _put_together(cls: type, data: Any, values: Any) -> Any:
-    order, children, rest = data
+    order, held, rest = data
     found = dict(rest)
-    for (name, places), value in zip(children.items(), values, strict=True):
+    for (name, places), value in zip(held.items(), values, strict=True):
         found[name] = value if places is None else _show(value, places)
     new = object.__new__(cls)
-    vars(new).update({name: found.get(name, children) for name in order})
+    vars(new).update({name: found.get(name, held) for name in order})
     return new
 
 
@@ -111,14 +111,14 @@ class _Meta(type):
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         module = super().__call__(*args, **kwargs)
         fields = vars(module)
-        children = {name: _places(value) for name, value in fields.items() if _has_arrays(value)}
+        held = {name: _places(value) for name, value in fields.items() if _has_arrays(value)}
         for name, value in fields.items():
             if isinstance(value, np.random.Generator):
                 raise InputError(
                     f"{cls.__name__}.{name} is a random generator: a model does not change when "
                     "it is called; give the generator to the call"
                 )
-        object.__setattr__(module, _CHILDREN, children)
+        object.__setattr__(module, _CHILDREN, held)
         return module
 
 
@@ -183,7 +183,7 @@ class Module(metaclass=_Meta):
         of its attributes that have one, in which lists and tuples of layers are tuples; None where
         there is nothing to keep. Override it where calls are to take another form.
         """
-        states = {name: _state_of(vars(self)[name]) for name in vars(self)[_CHILDREN]}
+        states = {name: _state_of(child) for name, child in children(self).items()}
         return {name: state for name, state in states.items() if state is not None} or None
 
 
@@ -216,6 +216,11 @@ def _text(value: Any) -> str:
         inside = ", ".join(map(_text, value))
         return f"[{inside}]" if isinstance(value, list) else f"({inside})"
     return repr(value)
+
+
+def children(module: Module) -> dict[str, Any]:
+    """Return the attributes of a module that are, or hold, arrays."""
+    return {name: vars(module)[name] for name in vars(module)[_CHILDREN]}
 
 
 def named_parameters(module: Any) -> Iterator[tuple[str, Any]]:
