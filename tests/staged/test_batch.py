@@ -68,7 +68,9 @@ def examples(problem):
     return found
 
 
-AREAS = ("core", "reductions", "shaping", "products", "linalg", "scipy_linalg", "fft")
+AREAS = (
+    "core", "reductions", "shaping", "products", "convolution", "linalg", "scipy_linalg", "fft",
+)  # fmt: skip
 """Every case of these, and derivatives of some; elementwise operations have all the same rule."""
 
 

@@ -34,6 +34,22 @@ from adjoint.nn.classification import (
     cross_entropy,
     nll_loss,
 )
+from adjoint.nn.conv import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+)
+from adjoint.nn.conv_layers import (
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+)
 from adjoint.nn.ctc import ctc_loss
 from adjoint.nn.dropout import Dropout, dropout
 from adjoint.nn.fit import fit
@@ -60,6 +76,18 @@ from adjoint.nn.margins import (
 )
 from adjoint.nn.module import Module, named_parameters, parameter_count
 from adjoint.nn.norms import GroupNorm, InstanceNorm1d, InstanceNorm2d, LayerNorm, RMSNorm
+from adjoint.nn.pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    avg_pool1d,
+    avg_pool2d,
+    global_avg_pool,
+    global_max_pool,
+    max_pool1d,
+    max_pool2d,
+)
 from adjoint.nn.sequential import Sequential
 from adjoint.nn.stopping import EarlyStopping
 from adjoint.nn.torch_weights import load_torch_state_dict, to_torch_state_dict
@@ -69,12 +97,16 @@ __all__ = [
     "Module", "Sequential", "init", "load_torch_state_dict", "named_parameters",
     "parameter_count", "to_torch_state_dict",
     # layers
-    "BatchNorm1d", "BatchNorm2d", "BatchNormState", "Bilinear", "Dropout", "Embedding",
-    "GroupNorm", "InstanceNorm1d", "InstanceNorm2d", "LayerNorm", "Linear", "PReLU", "RMSNorm",
+    "BatchNorm1d", "BatchNorm2d", "BatchNormState", "Bilinear", "Conv1d", "Conv2d", "Conv3d",
+    "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Dropout", "Embedding", "GroupNorm",
+    "InstanceNorm1d", "InstanceNorm2d", "LayerNorm", "Linear", "PReLU", "RMSNorm",
     # functions
-    "celu", "dropout", "elu", "gelu", "glu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu",
-    "log_sigmoid", "log_softmax", "mish", "prelu", "relu", "relu6", "selu", "sigmoid", "silu",
-    "softmax", "softplus", "softsign", "swish", "tanh",
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d",
+    "avg_pool1d", "avg_pool2d", "celu", "conv1d", "conv2d", "conv3d", "conv_transpose1d",
+    "conv_transpose2d", "conv_transpose3d", "dropout", "elu", "gelu", "global_avg_pool",
+    "global_max_pool", "glu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "log_sigmoid",
+    "log_softmax", "max_pool1d", "max_pool2d", "mish", "prelu", "relu", "relu6", "selu",
+    "sigmoid", "silu", "softmax", "softplus", "softsign", "swish", "tanh",
     # losses
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_embedding_loss",
     "cosine_similarity", "cross_entropy", "ctc_loss", "gaussian_nll_loss", "hinge_embedding_loss",

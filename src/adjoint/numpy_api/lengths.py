@@ -18,8 +18,8 @@ from adjoint.staged import emit, lift
 from adjoint.staged.lengths import greatest
 
 __all__ = [
-    "as_length", "as_shape", "at_least", "broadcast_shapes", "greatest", "least", "places",
-    "require", "same_lengths", "same_shapes", "spread",
+    "are_constant", "as_length", "as_shape", "at_least", "broadcast_shapes", "greatest", "least",
+    "places", "require", "same_lengths", "same_shapes", "spread",
 ]  # fmt: skip
 
 
@@ -43,6 +43,13 @@ def as_shape(shape: Any) -> tuple[Any, ...]:
     if np.ndim(shape) == 0:
         return (as_length(shape),)
     return tuple(as_length(shape[k]) for k in range(len(shape)))
+
+
+def are_constant(lengths: Any) -> bool:
+    """Tell whether none of nested lengths is staged."""
+    if isinstance(lengths, (list, tuple)):
+        return all(map(are_constant, lengths))
+    return not (isinstance(lengths, Dim) or is_staged(lengths))
 
 
 def at_least(n: Any, least: int) -> Any:

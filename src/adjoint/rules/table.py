@@ -3,6 +3,7 @@
 from adjoint.rules import (
     checks,
     complex,
+    convolution,
     elementwise,
     external,
     factorizations,
@@ -21,6 +22,7 @@ from adjoint.rules import (
 __all__ = [
     "checks",
     "complex",
+    "convolution",
     "elementwise",
     "external",
     "factorizations",

@@ -160,6 +160,8 @@ class _Counter:
         read = max([self.elements(v) for v in node.inputs], default=1)
         if name == "matmul":
             return 2 * out * prod(self.shape(node.inputs[0])[-1:])
+        if name.startswith("convolution"):
+            return 2 * self._convolved(node)
         if name == "einsum":
             return 2 * max(read, out)
         if name == "index_add":
@@ -169,6 +171,18 @@ class _Counter:
             n = shape[-1] if shape else 1
             return max(read, out) * n
         return max(out, read) if _folds(name) else out
+
+    def _convolved(self, node: Value) -> float:
+        """Return how many multiplications a convolution, or a transpose of one, takes."""
+        first, second = (self.shape(v) for v in node.inputs)
+        out = tuple(self.dim(n) for n in node.type.shape)
+        name = node.op.name if node.op is not None else ""
+        y, w = {
+            "convolution": (out, second),
+            "convolution_input": (first, second),
+            "convolution_weight": (second, out),
+        }[name]
+        return prod(y) * prod(w[1:])
 
     def _evaluate(self, node: Value) -> None:
         """Note the number that an operation gives, if it is a small matter of known numbers."""

@@ -7,6 +7,7 @@ decides; lengths, which may be values of the graph, come from one rule a family.
 
 from adjoint.ops.inference import (
     control,
+    convolution,
     creation,
     elementwise,
     functions,
@@ -21,6 +22,7 @@ from adjoint.ops.inference.call import infer
 
 __all__ = [
     "control",
+    "convolution",
     "creation",
     "elementwise",
     "functions",

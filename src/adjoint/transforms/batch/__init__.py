@@ -8,6 +8,7 @@ or a pass that is not its own.
 """
 
 from adjoint.transforms.batch import (  # noqa: F401  (the rules)
+    convolution,
     elementwise,
     functions,
     indexing,

@@ -88,10 +88,10 @@ def one_by_one(f: Lowering) -> str:
     return f"!llvm.loop {own}"
 
 
-def close_first(f: Lowering, count: Integer, work: Integer) -> None:
+def close_first(f: Lowering, count: Integer, work: Integer, cold: Sequence[str] = ()) -> None:
     """Close the outermost loop of a nest, from ``%begin`` to ``%end``, as a function; call it.
 
-    ``work``: of a pass, in additions.
+    ``work``: of a pass, in additions. ``cold``: blocks that end it in another way.
     """
     body = f.body
     here = body.levels[-2]
@@ -100,7 +100,7 @@ def close_first(f: Lowering, count: Integer, work: Integer) -> None:
     body.close_loop()
     own, here.lines = here.lines, lines
     here.block = block
-    own.append("ret i32 0")
+    own += ["ret i32 0", *cold]
     f.regions.append(_call(f, own, [], "parallel.run", count, work))
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from adjoint.backends.llvm.lower.vectors import Vectors
 from adjoint.backends.llvm.writer import Body, Integer, Module, flatten
 
-__all__ = ["columns_at_once", "dots", "quotient", "spread"]
+__all__ = ["Kernel", "columns_at_once", "dots", "quotient", "spread"]
 
 BYTES = 64
 """Of a vector."""
@@ -52,7 +52,7 @@ def columns_at_once(rows: int) -> int:
     return 4 if rows * 4 <= SUMS else 2
 
 
-class _Kernel:
+class Kernel:
     """A function while it is written."""
 
     def __init__(self, module: Module, dtype: np.dtype) -> None:
@@ -95,7 +95,7 @@ def spread(module: Module, rows: int, dtype: np.dtype) -> str:
     name = f"@rows.spread.{rows}.{dtype.name}"
     if module.declares(name):
         return name
-    w = _Kernel(module, dtype)
+    w = Kernel(module, dtype)
     body, v, width = w.body, w.v, w.width
     size = dtype.itemsize
     together = min(SUMS // min(rows, ROWS), TOGETHER)
@@ -180,7 +180,7 @@ def dots(module: Module, rows: int, dtype: np.dtype, count: int) -> str:
     name = f"@rows.dots.{rows}.{count}.{dtype.name}"
     if module.declares(name):
         return name
-    w = _Kernel(module, dtype)
+    w = Kernel(module, dtype)
     body, v, width = w.body, w.v, w.width
     columns = [body.add("%first", n) for n in range(count)]
     xs = [w.place("%x", (m, "%xm")) for m in range(rows)]

@@ -14,6 +14,7 @@ import adjoint.backends.llvm.lower.scalar_tests  # noqa: F401
 from adjoint.backends.llvm.lower import callbacks, control, loops
 from adjoint.backends.llvm.lower.calls import call
 from adjoint.backends.llvm.lower.checks import checked
+from adjoint.backends.llvm.lower.convolutions import CONVOLUTIONS
 from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.creation import CREATION, range_count
 from adjoint.backends.llvm.lower.elementwise import elementwise
@@ -87,6 +88,7 @@ LOWERINGS: dict[str, Callable[[Lowering, Value], Any]] = {
     **CREATION,
     **REDUCTIONS,
     **PRODUCTS,
+    **CONVOLUTIONS,
     **STACKS,
     **EXPONENTIALS,
     **SCANS,
