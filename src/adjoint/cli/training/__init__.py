@@ -3,6 +3,7 @@
 This folder exists so that a network can be trained without writing a program, or with only the
 parts of one that are not always the same.
 
+``job``      one run
 ``program``  FILE.py: a model, a loss and data in Python
 ``config``   CONFIG.toml: which keys there are, and what is allowed for each
 ``tables``   the data that a configuration names, checked number by number
