@@ -162,3 +162,13 @@ def test_few_rows_beside_vectors_and_backwards(rows):
     for fn in functions:
         for got, want in zip(ad.jit(fn)(a, v, b), fn(a, v, b), strict=True):
             np.testing.assert_allclose(got, want, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_common_length_that_is_known_of_the_left_operand_alone(order):
+    def product(a, b):
+        return np.reshape(a, (a.shape[0], 12)) @ b
+
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(40, 3, 4)), np.asarray(rng.normal(size=(12, 5)), order=order)
+    np.testing.assert_allclose(ad.jit(product)(a, b), product(a, b), rtol=1e-13)
