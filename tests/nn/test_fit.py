@@ -58,16 +58,15 @@ def test_compiled_and_eager_agree(which):
 
 
 def test_one_graph_serves_all_batches(monkeypatch):
-    steps = []
-    from adjoint.nn import fit as module
+    graphs = []
 
-    def prepared(step, jit):
-        steps.append(ad.jit(step, backend="interpret"))
-        return steps[-1]
+    def compiled(step):
+        graphs.append(ad.jit(step, backend="interpret"))
+        return graphs[-1]
 
-    monkeypatch.setattr(sys.modules[module.__module__], "prepared", prepared)
+    monkeypatch.setattr("adjoint.nn.steps.compiled", compiled)
     nn.fit(Net(), noisy_loss, (X[:42], Y[:42]), epochs=2, validation=(X[:43], Y[:43]), **SETTINGS)
-    assert [len(step.made) for step in steps] == [1, 1]
+    assert [len(graph.made) for graph in graphs] == [1, 1]
 
 
 def test_nothing_that_is_given_is_changed():
@@ -296,6 +295,7 @@ def with_state(model, x, y, *, state):
         ({"loss": lambda m, x, y, state: loss(m, x, y)}, "has to return a pair"),
         ({"model": {"n": 3}}, "nothing to train"),
         ({"clip_norm": -1.0}, "clip_norm is -1.0"),
+        ({"loss": lambda m, x, y, state: (loss(m, x, y), 3.0)}, "a state of another structure"),
     ],
     ids=lambda x: next(iter(x)) if isinstance(x, dict) else "",
 )
@@ -304,3 +304,26 @@ def test_refusals(changes, message):
     given |= SETTINGS | changes
     with pytest.raises(InputError, match=message):
         nn.fit(given.pop("model"), given.pop("loss"), given.pop("data"), **given)
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_layers_with_a_state(jit):
+    """Statistics are learnt in training, and used, unchanged, in validation."""
+    model = nn.Sequential(
+        nn.Linear(3, 8, rng=0, dtype=np.float64), nn.BatchNorm1d(8, dtype=np.float64), np.tanh,
+        nn.Dropout(0.1), nn.Linear(8, 1, rng=1, dtype=np.float64),
+    )  # fmt: skip
+
+    def loss(model, x, y, *, rng, state, training):
+        z, state = model(x, state, rng=rng, training=training)
+        return np.mean((z - y) ** 2), state
+
+    result = nn.fit(model, loss, (X, Y), epochs=30, validation=(X, Y), jit=jit, **SETTINGS)
+    state = result.state
+    assert state[1] is not None and state[0] is None
+    mean = np.mean(result.model.layers[0](X), axis=0)
+    np.testing.assert_allclose(state[1].running_mean, mean, atol=0.2)
+    z, same_state = result.model(X, state, training=False)
+    same(same_state, state)
+    np.testing.assert_allclose(result.history[-1]["val_loss"], np.mean((z - Y) ** 2), rtol=1e-12)
+    assert result.history[-1]["val_loss"] < 0.25 * result.history[0]["val_loss"]

@@ -148,7 +148,7 @@ def test_what_does_not_fit(tmp_path):
         CheckpointError, match=r"another model.*optimizer\.exp_avg\.first\.weight, "
     ):
         run(epochs=2, resume=path, optimizer=optim.SGD())
-    with pytest.raises(CheckpointError, match=r"no ema\.step"):
+    with pytest.raises(CheckpointError, match=r"no average\.step"):
         run(epochs=2, resume=path, ema=optim.EMA())
     nn.save(path, Net())
     with pytest.raises(CheckpointError, match="is no checkpoint of `fit`"):

@@ -6,6 +6,7 @@ a batch are read, so that memory-mapped files may be larger than memory.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import numpy as np
 from adjoint import tree
 from adjoint.errors import InputError
 
-__all__ = ["Arrays", "Batch", "Stream", "as_source", "cast_floats"]
+__all__ = ["Arrays", "Batch", "Stream", "as_source", "leaves_of"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Batch:
     args: tuple[Any, ...]
     rows: np.ndarray | None = None
 
-    @property
+    @functools.cached_property
     def size(self) -> int:
         """How many examples: the length of the first array."""
         for leaf in tree.flatten(self.args)[0]:
@@ -192,13 +193,12 @@ def _a(value: Any) -> str:
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
-def cast_floats(args: tuple[Any, ...], dtype: np.dtype | None) -> tuple[Any, ...]:
-    """Return the arguments with their floating-point arrays of one dtype (None: as they are)."""
-    if dtype is None:
-        return args
-
-    def leaf(x: Any) -> Any:
-        kind = getattr(x, "dtype", None)
-        return x.astype(dtype) if kind is not None and kind.kind == "f" and kind != dtype else x
-
-    return tree.map_leaves(leaf, args)
+def leaves_of(args: tuple[Any, ...], dtype: np.dtype | None) -> tuple[list[Any], Any]:
+    """Return the leaves of a batch, with all floats of one dtype (None: as they are)."""
+    leaves, spec = tree.flatten(args)
+    if dtype is not None:
+        leaves = [
+            x.astype(dtype, copy=False) if isinstance(x, np.ndarray) and x.dtype.kind == "f" else x
+            for x in leaves
+        ]
+    return leaves, spec

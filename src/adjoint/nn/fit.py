@@ -11,16 +11,15 @@ import numpy as np
 from adjoint.errors import InputError, TracingError
 from adjoint.nn import checkpoints, running
 from adjoint.nn.data import as_source
-from adjoint.nn.history import History
 from adjoint.nn.loop import FitResult, Loop
 from adjoint.nn.progress import reporter
-from adjoint.nn.running import Progress, Run
+from adjoint.nn.running import Run
 from adjoint.nn.steps import (
+    Leafwise,
     clipped,
     evaluation_step,
     float_type,
     keywords_of,
-    prepared,
     split,
     training_step,
 )
@@ -168,7 +167,7 @@ def fit(
         held_out = as_source(validation, batch_size, False, epochs, "validation")
     order, noise = running.generators(rng)
     averages = None if ema is None else ema.init(model)
-    run = Run(model, state, optimizer.init(model), averages, order, noise, Progress(), History())
+    run = Run((model, state, optimizer.init(model), averages), order, noise)
     about = {"examples": source.examples, "batch_size": batch_size, "shuffle": shuffle}
     if resume:
         path = checkpoint if resume is True else resume
@@ -184,8 +183,8 @@ def fit(
         held_out=held_out,
         dtype=float_type(model),
         noisy="rng" in takes,
-        step=prepared(training_step(loss, optimizer, ema), jit),
-        evaluate=prepared(evaluation_step(loss, metrics or {}), jit),
+        step=Leafwise(training_step(loss, optimizer, ema), jit),
+        evaluate=Leafwise(evaluation_step(loss, metrics or {}), jit),
         metrics=tuple(metrics or ()),
         keep=None if checkpoint is None else lambda: running.keep(checkpoint, run, about),
         keep_every=checkpoint_every,

@@ -10,12 +10,14 @@ from typing import Any, Literal
 
 import numpy as np
 
+from adjoint import tree
 from adjoint.errors import InputError, NonFiniteError
-from adjoint.nn.data import Batch, cast_floats
+from adjoint.nn.data import Batch, leaves_of
 from adjoint.nn.history import History
 from adjoint.nn.nonfinite import first_in_step
 from adjoint.nn.progress import Silent
 from adjoint.nn.running import Run
+from adjoint.nn.steps import Leafwise
 from adjoint.nn.stopping import EarlyStopping, Interruption
 
 __all__ = ["FitResult", "Loop"]
@@ -65,8 +67,8 @@ class Loop:
     held_out: Any
     dtype: np.dtype | None
     noisy: bool
-    step: Callable
-    evaluate: Callable
+    step: Leafwise
+    evaluate: Leafwise
     metrics: tuple[str, ...]
     keep: Callable[[], None] | None
     keep_every: int | None
@@ -95,16 +97,19 @@ class Loop:
 
     def result(self, stopped: Stopped) -> FitResult:
         """Return what there is now."""
-        run = self.run
-        model, state, average = run.model, run.state, run.ema_state
-        if stopped != "running" and stopped != "non_finite" and run.best is not None:
-            model, state, average = run.best
-        average = None if average is None else average.average
-        progress = run.progress
+        run, progress = self.run, self.run.progress
+        ended = stopped not in ("running", "non_finite")
+        best = run.best if ended and run.best is not None else run.parts
         return FitResult(
-            model, state, run.optimizer_state, average, run.history, stopped, progress.epoch,
-            progress.step,
-        )  # fmt: skip
+            model=best[0],
+            state=best[1],
+            optimizer_state=run.parts[2],
+            average=None if best[3] is None else best[3].average,
+            history=run.history,
+            stopped=stopped,
+            epoch=progress.epoch,
+            step=progress.step,
+        )
 
     def _epoch(self, count: int, interruption: Interruption) -> bool:
         """Train through the rest of an epoch, and measure; tell whether it was completed."""
@@ -136,17 +141,15 @@ class Loop:
 
     def _step(self, batch: Batch) -> None:
         run, progress = self.run, self.run.progress
-        args = cast_floats(batch.args, self.dtype)
-        noise = run.noise if self.noisy else None
-        drawn = copy.deepcopy(noise)
+        leaves, spec = leaves_of(batch.args, self.dtype)
+        noise = (run.noise,) if self.noisy else ()
+        drawn = run.noise.bit_generator.state
         with np.errstate(all="ignore"):
-            model, state, optimizer_state, ema_state, value, finite = self.step(
-                run.model, run.state, run.optimizer_state, run.ema_state, noise, args
-            )
+            value, finite, *new = self.step(run.spec, run.leaves, spec, leaves, *noise)
         if not finite:
-            raise self._non_finite(Batch(args, batch.rows), drawn, value)
-        run.model, run.state = model, state
-        run.optimizer_state, run.ema_state = optimizer_state, ema_state
+            run.noise.bit_generator.state = drawn
+            raise self._non_finite(Batch(tree.unflatten(spec, leaves), batch.rows), value)
+        run.leaves = new
         progress.total += float(value) * batch.size
         progress.examples += batch.size
         progress.batch += 1
@@ -154,23 +157,23 @@ class Loop:
 
     def _measured(self, interruption: Interruption) -> dict[str, float] | None:
         """Return what the validation data, or else the training data, say of the model."""
-        run = self.run
         if self.held_out is None and not self.metrics:
             return {}
         source, prefix = (self.held_out, "val_") if self.held_out is not None else (self.source, "")
-        model = run.model if run.ema_state is None else run.ema_state.average
-        sums = dict.fromkeys(("loss", *self.metrics), 0.0)
+        model, state, _, average = self.run.parts
+        parts, spec = tree.flatten((model if average is None else average.average, state))
+        names = ("loss", *self.metrics)
+        sums = [0.0] * len(names)
         examples = 0
-        for batch in source.epoch(copy.deepcopy(run.order)):
+        for batch in source.epoch(copy.deepcopy(self.run.order)):
             if interruption.asked:
                 return None
-            values = self.evaluate(model, run.state, cast_floats(batch.args, self.dtype))
-            for name, value in values.items():
-                sums[name] += float(value) * batch.size
+            args, args_spec = leaves_of(batch.args, self.dtype)
+            values = self.evaluate(spec, parts, args_spec, args)
+            sums = [s + float(v) * batch.size for s, v in zip(sums, values, strict=True)]
             examples += batch.size
-        if not prefix:
-            del sums["loss"]
-        return {prefix + name: total / examples for name, total in sums.items()}
+        means = {prefix + name: s / examples for name, s in zip(names, sums, strict=True)}
+        return means if prefix else {k: v for k, v in means.items() if k != "loss"}
 
     def _close_epoch(self, measured: dict[str, float]) -> None:
         run, progress, stopping = self.run, self.run.progress, self.early_stopping
@@ -190,15 +193,17 @@ class Loop:
             if stopping.better(value, progress.best):
                 progress.best, progress.waited = value, 0
                 if stopping.restore_best:
-                    run.best = run.model, run.state, run.ema_state
+                    run.best = run.parts
             else:
                 progress.waited += 1
         self.show.end(row)
 
-    def _non_finite(self, batch: Batch, drawn: Any, value: Any) -> NonFiniteError:
+    def _non_finite(self, batch: Batch, value: Any) -> NonFiniteError:
         """Return the error that says where the step went wrong."""
         run, progress = self.run, self.run.progress
-        found = first_in_step(self.loss, run.model, run.state, batch, drawn)
+        model, state, *_ = run.parts
+        rng = run.noise if self.noisy else None
+        found = first_in_step(self.loss, model, state, batch, rng)
         where = (
             f"{value} at step {progress.step + 1} (epoch {progress.epoch + 1}, batch "
             f"{progress.batch + 1})"

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from adjoint import tree
 from adjoint.errors import CheckpointError
 from adjoint.nn import checkpoints
 from adjoint.nn.history import History
@@ -53,30 +54,39 @@ class Progress:
     waited: int = 0
 
 
-@dataclasses.dataclass
 class Run:
     """A run of training at a moment.
 
+    Parameters
+    ----------
+    parts : tuple
+        The model, its state, that of the optimiser, and that of the average (or None).
+    order, noise : Generator
+
     Attributes
     ----------
-    model, state, optimizer_state, ema_state : pytree
+    leaves, spec : list, structure
+        Of the parts, which are not put together before they are looked at.
     order, noise : Generator
         Of the order of the data, as it was when the epoch began; of the loss.
     progress : Progress
     history : History
     best : tuple or None
-        Model, state and average of the best epoch, where early stopping restores it.
+        The parts of the best epoch, where early stopping restores it.
     """
 
-    model: Any
-    state: Any
-    optimizer_state: Any
-    ema_state: Any
-    order: np.random.Generator
-    noise: np.random.Generator
-    progress: Progress
-    history: History
-    best: tuple[Any, Any, Any] | None = None
+    def __init__(self, parts: Any, order: np.random.Generator, noise: np.random.Generator) -> None:
+        self.leaves, self.spec = tree.flatten(parts)
+        self.order = order
+        self.noise = noise
+        self.progress = Progress()
+        self.history = History()
+        self.best: tuple[Any, Any, Any, Any] | None = None
+
+    @property
+    def parts(self) -> tuple[Any, Any, Any, Any]:
+        """The model, its state, that of the optimiser, and that of the average (or None)."""
+        return tree.unflatten(self.spec, self.leaves)
 
 
 def generators(rng: Any) -> tuple[np.random.Generator, np.random.Generator]:
@@ -96,7 +106,7 @@ def keep(path: str | os.PathLike[str], run: Run, data: dict[str, Any]) -> None:
         "data": data,
         "best": run.best is not None,
     }
-    checkpoints.write(path, _tree(run), notes)
+    checkpoints.write(path, _tree(run.parts, run.best), notes)
 
 
 def take_up(path: str | os.PathLike[str], run: Run, data: dict[str, Any]) -> None:
@@ -110,10 +120,7 @@ def take_up(path: str | os.PathLike[str], run: Run, data: dict[str, Any]) -> Non
     notes = checkpoints.read_notes(path)
     if notes.get("format") != _FORMAT:
         raise CheckpointError(f"{path} holds arrays, but is no checkpoint of `fit`")
-    like = dataclasses.replace(run)
-    if notes["best"]:
-        like.best = (run.model, run.state, run.ema_state)
-    kept, notes = checkpoints.read(path, _tree(like))
+    kept, notes = checkpoints.read(path, _tree(run.parts, run.parts if notes["best"] else None))
     progress = Progress(**notes["progress"])
     if progress.batch and notes["data"] != data:
         changed = [k for k in data if notes["data"].get(k) != data[k]]
@@ -121,8 +128,8 @@ def take_up(path: str | os.PathLike[str], run: Run, data: dict[str, Any]) -> Non
             f"{path} was written in the middle of an epoch, which cannot be gone on with: "
             + "; ".join(f"{k} was {notes['data'].get(k)}, now it is {data[k]}" for k in changed)
         )
-    run.model, run.state, run.best = kept.model, kept.state, kept.best
-    run.optimizer_state, run.ema_state = kept.optimizer, kept.ema
+    run.leaves, run.spec = tree.flatten(_parts(kept))
+    run.best = None if kept.best is None else _parts(kept.best)
     run.progress, run.history = progress, History(tuple(notes["history"]))
     run.order, run.noise = _generator(notes["order"]), _generator(notes["noise"])
 
@@ -134,12 +141,17 @@ class _Kept:
     model: Any
     state: Any
     optimizer: Any
-    ema: Any
-    best: Any
+    average: Any
+    best: Any = None
 
 
-def _tree(run: Run) -> _Kept:
-    return _Kept(run.model, run.state, run.optimizer_state, run.ema_state, run.best)
+def _tree(parts: Any, best: Any) -> _Kept:
+    model, state, optimizer, average = parts
+    return _Kept(model, state, optimizer, average, None if best is None else _tree(best, None))
+
+
+def _parts(kept: _Kept) -> tuple[Any, Any, Any, Any]:
+    return kept.model, kept.state, kept.optimizer, kept.average
 
 
 def _state_of(rng: np.random.Generator) -> Any:

@@ -22,7 +22,7 @@ from adjoint.optim.leaves import is_trained
 from adjoint.staging.recursion import resolve_call
 
 __all__ = [
-    "Clipped", "apply_loss", "clipped", "evaluation_step", "float_type", "keywords_of", "prepared",
+    "Clipped", "Leafwise", "apply_loss", "clipped", "evaluation_step", "float_type", "keywords_of",
     "split", "training_step",
 ]  # fmt: skip
 
@@ -94,20 +94,23 @@ def training_step(loss: Callable, optimizer: Any, ema: Any) -> Callable[..., Any
     Returns
     -------
     callable
-        ``(model, state, optimizer_state, ema_state, rng, args) -> (model, state, optimizer_state,
-        ema_state, value, finite)``, where the last says whether the loss and all that was trained
-        are finite.
+        ``((model, state, optimizer_state, ema_state), args, rng) -> (value, finite, the same)``,
+        where ``finite`` says whether the loss and all that was trained are finite.
     """
 
-    def step(
-        model: Any, state: Any, optimizer_state: Any, ema_state: Any, rng: Any, args: Any
-    ) -> Any:
+    def step(parts: Any, args: Any, rng: Any = None) -> Any:
+        model, state, optimizer_state, ema_state = parts
         trained, join = split(model)
 
         def objective(parameters: list[Any]) -> Any:
             return apply_loss(loss, join(parameters), state, args, rng, True)
 
         (value, new_state), grads = value_and_grad(objective, has_aux=True)(trained)
+        if tree.structure(new_state) != tree.structure(state):
+            raise InputError(
+                "the loss returned a state of another structure than the one that it was given: "
+                f"{tree.structure(new_state)}, not {tree.structure(state)}"
+            )
         nothing = [None] * len(tree.flatten(model)[0])
         model, optimizer_state = optimizer.update(join(grads, nothing), optimizer_state, model)
         if ema is not None:
@@ -115,34 +118,77 @@ def training_step(loss: Callable, optimizer: Any, ema: Any) -> Callable[..., Any
         finite = np.isfinite(value)
         for leaf in split(model)[0]:
             finite = finite & np.all(np.isfinite(leaf))
-        return model, new_state, optimizer_state, ema_state, value, finite
+        return value, finite, (model, new_state, optimizer_state, ema_state)
 
     return step
 
 
-def evaluation_step(loss: Callable, metrics: dict[str, Callable]) -> Callable[..., dict[str, Any]]:
+def evaluation_step(loss: Callable, metrics: dict[str, Callable]) -> Callable[..., Any]:
     """Return the function that evaluates the loss and the metrics of a batch.
 
     Nothing is random then, and the state stays as it is.
+
+    Returns
+    -------
+    callable
+        ``((model, state), args) -> (loss, *metrics)``.
     """
 
-    def step(model: Any, state: Any, args: Any) -> dict[str, Any]:
-        values = {"loss": apply_loss(loss, model, state, args, None, False)[0]}
+    def step(parts: Any, args: Any) -> tuple[Any, ...]:
+        model, state = parts
+        values = [apply_loss(loss, model, state, args, None, False)[0]]
         given = {"rng": None, "state": state, "training": False}
-        for name, metric in metrics.items():
+        for metric in metrics.values():
             takes = keywords_of(metric)
             some = {k: v for k, v in given.items() if k in takes}
-            values[name] = _called(metric)(model, *args, **some)
-        return values
+            values.append(_called(metric)(model, *args, **some))
+        return tuple(values)
 
     return step
 
 
-def prepared(step: Callable, jit: bool) -> Callable:
-    """Return a step compiled, where that is wanted and LLVM is there; else as it is."""
-    if jit and importlib.util.find_spec("llvmlite") is not None:
-        return compiled(step)
-    return step
+class Leafwise:
+    """A step that is called with leaves, and compiled where that is wanted and LLVM is there.
+
+    Between steps nothing looks at the model, so that it need not be put together: a tuple of arrays
+    in, a tuple of arrays out.
+
+    Parameters
+    ----------
+    step : callable
+        ``step(parts, args)`` or ``step(parts, args, rng)``.
+    jit : bool
+    """
+
+    def __init__(self, step: Callable, jit: bool) -> None:
+        self.step = step
+        self.compiles = jit and importlib.util.find_spec("llvmlite") is not None
+        self._known: dict[Any, Callable] = {}
+        self._last: tuple[Any, Any, Callable] = (None, None, step)
+
+    def __call__(self, spec: Any, leaves: Any, args_spec: Any, args: Any, *rng: Any) -> Any:
+        """Return the leaves of what the step returns."""
+        last_spec, last_args_spec, run = self._last
+        if last_spec is not spec or last_args_spec != args_spec:
+            run = self._known.get((spec, args_spec))
+            if run is None:
+                flat = _flat(self.step, spec, args_spec)
+                run = self._known[spec, args_spec] = compiled(flat) if self.compiles else flat
+            self._last = spec, args_spec, run
+        return run(*leaves, *args, *rng)
+
+
+def _flat(step: Callable, spec: Any, args_spec: Any) -> Callable[..., tuple[Any, ...]]:
+    """Return a step as a function from leaves to leaves."""
+    begin = spec.num_leaves
+    end = begin + args_spec.num_leaves
+
+    def flat(*leaves: Any) -> tuple[Any, ...]:
+        parts = tree.unflatten(spec, leaves[:begin])
+        args = tree.unflatten(args_spec, leaves[begin:end])
+        return tuple(tree.flatten(step(parts, args, *leaves[end:]))[0])
+
+    return flat
 
 
 @dataclasses.dataclass(frozen=True)
