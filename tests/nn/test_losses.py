@@ -176,6 +176,14 @@ def test_labels_out_of_range(backend):
             f(X, np.array([0, 1, bad, 2]))
 
 
+def test_cosine_of_short_vectors():
+    # The derivative is that of the value, where PyTorch's is not.
+    f = lambda x: nn.cosine_similarity(x, T, eps=10.0)
+    np.testing.assert_allclose(f(X), np.sum(X * T, axis=1) / 100)
+    np.testing.assert_allclose(ad.grad(lambda x: np.sum(f(x)))(X), T / 100)
+    assert not ad.grad(lambda x: np.sum(nn.cosine_similarity(x, x)))(np.zeros((1, 3))).any()
+
+
 def test_errors():
     with pytest.raises(InputError, match=r"shape \(3,\) do not fit rows of shape \(4,\)"):
         nn.cross_entropy(X, LABELS[:3])
