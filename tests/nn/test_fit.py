@@ -155,6 +155,7 @@ def test_min_delta_and_max():
     assert stopping.better(stopping.monitored({"accuracy": 0.5}), None)
     assert not stopping.better(stopping.monitored({"accuracy": 0.55}), -0.5)
     assert stopping.better(stopping.monitored({"accuracy": 0.65}), -0.5)
+    assert not stopping.better(np.nan, None) and not stopping.better(np.nan, 1.0)
     with pytest.raises(InputError, match="'accuracy', which is not measured; there are loss"):
         stopping.monitored({"loss": 1.0})
 
@@ -255,6 +256,7 @@ def test_history(tmp_path):
     assert repr(history).splitlines()[0].split()[:3] == ["epoch", "step", "loss"]
     assert len(repr(history).splitlines()) == 4
     assert json.loads(history.to_json()) == list(history)
+    assert nn.History(({"loss": np.nan},)).to_json().split() == '[ { "loss": null } ]'.split()
     assert set(history.arrays()) == set(history.columns)
     with pytest.raises(KeyError, match="'accuracy' was not measured; there are epoch"):
         history["accuracy"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,8 +82,9 @@ class History:
         return History((*self.rows, row))
 
     def to_json(self) -> str:
-        """Return the rows as text."""
-        return json.dumps(list(self.rows), indent=2)
+        """Return the rows as text; what is not finite, which JSON has no word for, is null."""
+        rows = [{k: v if math.isfinite(v) else None for k, v in row.items()} for row in self.rows]
+        return json.dumps(rows, indent=2)
 
     def plot(self, path: str | Path | None = None) -> Any:
         """Draw the losses, and the metrics below them, against the epochs.

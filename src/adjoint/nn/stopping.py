@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ class EarlyStopping:
 
     def better(self, value: float, best: float | None) -> bool:
         """Tell whether one value is better than the best before."""
-        return best is None or value < best - self.min_delta
+        return not math.isnan(value) and (best is None or value < best - self.min_delta)
 
 
 class Interruption:

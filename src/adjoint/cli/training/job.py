@@ -90,4 +90,5 @@ def _prepared(options: argparse.Namespace, path: Path) -> tuple[dict[str, Any], 
 
 
 def _print_row(result: Any) -> None:
-    print(json.dumps(result.history[-1]), flush=True)
+    (row,) = json.loads(nn.History((result.history[-1],)).to_json())
+    print(json.dumps(row), flush=True)
