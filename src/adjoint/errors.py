@@ -6,8 +6,11 @@ NumPy user would expect for the same mistake, so that existing ``except`` clause
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "AdjointError",
+    "CheckpointError",
     "CompileError",
     "EscapedValueError",
     "IRError",
@@ -15,6 +18,7 @@ __all__ = [
     "MissingDependencyError",
     "NoRuleError",
     "NonDifferentiableError",
+    "NonFiniteError",
     "RuleError",
     "TracingError",
     "UndefinedDerivativeError",
@@ -37,6 +41,10 @@ class TracingError(AdjointError, TypeError):
     """A traced value met code that cannot carry its derivative."""
 
 
+class CheckpointError(AdjointError, ValueError):
+    """A file of arrays is damaged, or does not fit what is to be read from it."""
+
+
 class CompileError(AdjointError, RuntimeError):
     """A graph could not be made machine code."""
 
@@ -55,6 +63,36 @@ class MissingDependencyError(AdjointError, ImportError):
 
 class NoRuleError(AdjointError, NotImplementedError):
     """A function of a traced value has no derivative rule."""
+
+
+class NonFiniteError(AdjointError, FloatingPointError):
+    """Training met a NaN or an infinity.
+
+    Attributes
+    ----------
+    result : FitResult
+        As training was before that step: the last model whose numbers are finite.
+    step : int
+        How many steps had been made.
+    layer : str or None
+        The part of the model in which it appeared first.
+    place : (str, int) or None
+        File and line of the user's program.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        result: Any = None,
+        step: int = 0,
+        layer: str | None = None,
+        place: tuple[str, int] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.result = result
+        self.step = step
+        self.layer = layer
+        self.place = place
 
 
 class RuleError(AdjointError, RuntimeError):

@@ -7,6 +7,7 @@ This folder exists so that the library can be used, and tried, without writing a
 ``loading``    a function and its arguments from files and the command line
 ``tour``       the main job for newcomers; ``report`` is the page that it writes, and ``programs/``
                holds the ordinary NumPy programs that it differentiates
+``train``      a training run; ``training/`` is what it makes of a configuration or a program
 ``failure``    what goes wrong, in one line
 ``files``      writing a file whole or not at all
 """
@@ -21,7 +22,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from adjoint._version import __version__
-from adjoint.cli import grad, tour
+from adjoint.cli import grad, tour, train
 from adjoint.cli.failure import Failure, line_about
 
 __all__ = ["main"]
@@ -30,6 +31,7 @@ _EXAMPLES = """\
 examples:
   adjoint tour                                           what it can do, in under a minute
   adjoint grad model.py:loss --at '{"x": [1.0, 2.0]}'    the gradient of a function in a file
+  adjoint train iris.toml                                a network, on data in a file
   adjoint grad --help                                    all that can be asked of it
 """
 
@@ -53,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     grad.add_parser(commands)
     tour.add_parser(commands)
+    train.add_parser(commands)
     return parser
 
 

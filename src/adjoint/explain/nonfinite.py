@@ -12,7 +12,10 @@ from adjoint.ir import Node
 from adjoint.places import Place
 from adjoint.transforms.reverse import reverse_walk
 
-__all__ = ["first_in_adjoints", "first_in_tangents", "first_in_values"]
+__all__ = [
+    "derived", "evaluated", "first_in_adjoints", "first_in_tangents", "first_in_values",
+    "is_finite",
+]  # fmt: skip
 
 Finding = tuple[str, Place | None]
 """What happened, and at which line."""
@@ -22,7 +25,7 @@ def first_in_values(trace: EvaluationTrace) -> Finding | None:
     """Return the first step whose operands are finite and whose result is not."""
     for node, step in trace.steps.items():
         if not is_finite(step.result) and all(map(is_finite, step.operands)):
-            return _evaluated(node, step), step.place
+            return evaluated(node, step), step.place
     return None
 
 
@@ -35,7 +38,7 @@ def first_in_adjoints(trace: EvaluationTrace) -> Finding | None:
             continue
         handed_on = reverse_walk([node], {node: adjoints[node]})
         if not all(map(is_finite, handed_on.values())):
-            return _derived(node, step), step.place
+            return derived(node, step), step.place
     return None
 
 
@@ -44,17 +47,18 @@ def first_in_tangents(trace: EvaluationTrace, direction: list[Any]) -> Finding |
     dots = trace.tangents(direction)
     for node, step in trace.steps.items():
         if node in dots and not is_finite(dots[node]):
-            return _derived(node, step), step.place
+            return derived(node, step), step.place
     return None
 
 
-def _derived(node: Node, step: Step) -> str:
+def derived(node: Node, step: Step) -> str:
+    """Write the step whose derivative went wrong."""
     operands = [_where(x, None) for x in step.operands]
     assert node.op is not None
     return f"the derivative of {expression(node.op, operands, node.params)} is not finite"
 
 
-def _evaluated(node: Node, step: Step) -> str:
+def evaluated(node: Node, step: Step) -> str:
     """Write the step at the first element that went wrong."""
     assert node.op is not None
     result, index = step.result, None

@@ -18,7 +18,7 @@ never_rewritten: set[str] = {
 """Top-level packages whose functions run as they are."""
 
 rewritten_anyway = (
-    "numpy.polynomial", "adjoint.nn",
+    "numpy.polynomial", "adjoint.nn", "adjoint.cli.training.networks",
     "adjoint.optim.accumulation", "adjoint.optim.lbfgs", "adjoint.optim.line_search",
 )  # fmt: skip
 """Modules among those that are Python code over arrays without NumPy's protocols, or with branches,

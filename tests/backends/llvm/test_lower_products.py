@@ -178,3 +178,13 @@ def test_a_product_added_where_lengths_are_checked_first():
 
     got, want = ad.jit(ad.grad(loss))(w, x, 5), ad.grad(loss)(w, x, 5)
     np.testing.assert_allclose(got, want, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_common_length_that_is_known_of_the_left_operand_alone(order):
+    def product(a, b):
+        return np.reshape(a, (a.shape[0], 12)) @ b
+
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(40, 3, 4)), np.asarray(rng.normal(size=(12, 5)), order=order)
+    np.testing.assert_allclose(ad.jit(product)(a, b), product(a, b), rtol=1e-13)

@@ -160,7 +160,8 @@ def _chunks(columns: int) -> list[tuple[int, int]]:
 
 
 def _rows(f: Lowering, a: Any, b: Any, c: Buffer) -> None:
-    inner, columns = b.shape
+    # The operands' common length may be known of one of them only.
+    inner, columns = a.shape[1], b.shape[1]
     if not is_row_major(b):
         b = copied(f, b, 0, inner, inner)
     v = Vectors(f.body, c.dtype)
