@@ -76,7 +76,7 @@ def test_nothing_that_is_given_is_changed():
     same((x, y), (X, Y))
 
 
-def test_float32_stays(jit=False):
+def test_float32_stays():
     model = nn.Linear(3, 1, rng=0)
     seen = []
 
@@ -291,6 +291,7 @@ def with_state(model, x, y, *, state):
         ({"checkpoint_every": 3}, "no checkpoint, which says where"),
         ({"resume": True}, "resume=True needs a checkpoint"),
         ({"checkpoint": "/no/such/folder/a"}, "there is no folder /no/such/folder"),
+        ({"optimizer": optim.Adam}, "it has to be one, such as"),
         ({"optimizer": optim.LBFGS()}, "LBFGS evaluates the loss of all data"),
         ({"loss": lambda m, x, y: x}, "the loss returned an array of shape"),
         ({"loss": with_state, "validation": (X, Y)}, "none that is named `training`"),

@@ -141,6 +141,8 @@ def fit(
         check_whole(1, checkpoint_every=checkpoint_every)
         if checkpoint is None:
             raise InputError("checkpoint_every is given, but no checkpoint, which says where")
+    if isinstance(optimizer, type) or not hasattr(optimizer, "update"):
+        raise InputError(f"optimizer is {optimizer!r}: it has to be one, such as optim.Adam()")
     if isinstance(optimizer, LBFGS):
         raise InputError(
             "LBFGS evaluates the loss of all data as often as it likes, and has no place in a "
