@@ -17,8 +17,8 @@ import optree
 from adjoint.errors import InputError
 
 __all__ = [
-    "flatten", "frozen_types", "is_flat_tuple", "is_leaf", "leaves_with_names", "map_leaves",
-    "register", "structure", "unflatten",
+    "Setting", "flatten", "frozen_types", "is_flat_tuple", "is_leaf", "leaves_with_names",
+    "map_leaves", "register", "structure", "unflatten",
 ]  # fmt: skip
 
 NAMESPACE = "adjoint"
@@ -48,8 +48,21 @@ def _register_dataclass(cls: type) -> None:
     register(cls, take_apart, put_together, attributes=True)
 
 
-frozen_types: set[type] = set()
-"""Types of nodes whose instances never change: what is not among the children is constant."""
+frozen_types: dict[type, tuple[str, Callable]] = {}
+"""Types of nodes whose instances never change: what is not among the children is constant.
+
+To each belong the attribute that holds its metadata, and the function that makes an instance. Its
+children are attributes, with the names given.
+"""
+
+
+class Setting:
+    """What stands for a constant in a container: a node without leaves."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
 
 
 def register(
@@ -57,7 +70,7 @@ def register(
     flatten_fn: Callable,
     unflatten_fn: Callable,
     attributes: bool = False,
-    frozen: bool = False,
+    frozen: str | None = None,
 ) -> None:
     """Make instances of ``cls`` nodes of a pytree.
 
@@ -71,11 +84,11 @@ def register(
         ``(metadata, children) -> value``.
     attributes : bool
         Whether the names are those of attributes.
-    frozen : bool
-        Whether instances never change.
+    frozen : str, optional
+        If instances never change, the attribute that holds their metadata.
     """
-    if frozen:
-        frozen_types.add(cls)
+    if frozen is not None:
+        frozen_types[cls] = frozen, unflatten_fn
     kind = optree.GetAttrEntry if attributes else optree.AutoEntry
     try:
         optree.register_pytree_node(
@@ -83,6 +96,9 @@ def register(
         )
     except ValueError:  # another thread was first
         pass
+
+
+register(Setting, lambda x: ((), x.value), lambda value, _: Setting(value))
 
 
 def flatten(tree: Any) -> tuple[list[Any], Structure]:

@@ -273,3 +273,18 @@ def test_nothing_is_called_back(name):
         ),
     }[name]
     assert not ad.jit(fn).lower(x, w, b).callbacks
+
+
+def test_weights_move_to_pytorch_and_back():
+    torch = pytest.importorskip("torch", reason="PyTorch is what weights move to")
+    nn = ad.nn
+    model = nn.Sequential(nn.Conv2d(2, 3, 3, rng=0), nn.relu, nn.ConvTranspose2d(3, 2, 2, rng=1))
+    theirs = torch.nn.Sequential(
+        torch.nn.Conv2d(2, 3, 3), torch.nn.ReLU(), torch.nn.ConvTranspose2d(3, 2, 2)
+    )
+    theirs.load_state_dict(nn.to_torch_state_dict(model))
+    x = np.random.default_rng(0).normal(size=(2, 2, 6, 6)).astype(np.float32)
+    y = theirs(torch.tensor(x)).detach().numpy()
+    np.testing.assert_allclose(model(x), y, rtol=1e-5, atol=1e-6)
+    again = nn.load_torch_state_dict(model, theirs.state_dict())
+    np.testing.assert_array_equal(again.layers[2].weight, model.layers[2].weight)

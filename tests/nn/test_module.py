@@ -177,3 +177,46 @@ def test_a_module_made_of_traced_values():
     factor = np.array([2.0, 3.0, 4.0])
     g = ad.grad(lambda w: ad.grad(lambda m: np.sum(m(X) ** 2))(Scaled(w)).factors[0][0])(factor)
     np.testing.assert_allclose(g, [2 * np.sum(np.tanh(X[:, 0]) ** 2), 0, 0], rtol=1e-12)
+
+
+def test_what_replaces_is_looked_at_anew():
+    plain = Dense(3, 4, np.random.default_rng(0)).replace(activation=None)
+    model = plain.replace(activation=Dense(4, 4, np.random.default_rng(0)))
+    assert len(tree.flatten(model)[0]) == 4
+    chain = Net([3, 4, 2], np.random.default_rng(0)).replace(layers=[np.tanh, plain, 2.0])
+    again = tree.unflatten(*reversed(tree.flatten(chain)))
+    assert again.layers[0] is np.tanh and again.layers[2] == 2.0
+    # Without another setting the structure is the same object.
+    moved = plain.replace(weight=plain.weight * 2)
+    assert vars(moved)["_layout"] is vars(plain)["_layout"]
+    assert tree.structure(plain.replace(outputs=5)) != tree.structure(plain)
+
+
+def test_copies():
+    import copy
+    import pickle
+
+    for other in (copy.deepcopy(NET), copy.copy(NET), pickle.loads(pickle.dumps(NET))):
+        assert tree.structure(other) == tree.structure(NET)
+        np.testing.assert_array_equal(other(X), NET(X))
+
+
+def test_calls_of_jitted_functions_know_a_model_again():
+    class Pair(nn.Module):
+        def __init__(self, factor):
+            self.parts = (np.ones(3), np.tanh, factor)
+
+        def __call__(self, x):
+            return self.parts[1](x * self.parts[0]) * self.parts[2]
+
+    run = ad.jit(lambda m, x: m(x), backend="llvm")
+    x = np.arange(3.0)
+    for model in (Pair(2.0), Pair(2.0), Pair(3.0), Pair(2.0)):
+        for scale in (1.0, 2.0):
+            now = tree.map_leaves(lambda a: a * scale, model)  # noqa: B023
+            np.testing.assert_allclose(run(now, x), now(x), rtol=1e-14)
+    assert "2 graphs" in ad.report(run)
+    back = ad.jit(lambda m: tree.map_leaves(lambda a: a + 1.0, m))
+    made = back(back(Pair(2.0)))
+    assert made.parts[1] is np.tanh and made.parts[2] == 2.0
+    np.testing.assert_array_equal(made.parts[0], np.full(3, 3.0))

@@ -9,6 +9,7 @@ Whether the leaves are leaves is for the caller to check.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,13 +20,14 @@ __all__ = ["maker", "taker"]
 
 
 class _Unusual(Exception):
-    """A container that is none of Python's plain ones, and no dataclass."""
+    """A container that is none of Python's plain ones, no dataclass, and may change."""
 
 
 def taker(spec: Structure) -> Callable[[Any], list[Any] | None] | None:
     """Return a function from a tree to its leaves, or to None if its structure is another.
 
-    None if containers of other kinds than Python's own and dataclasses are in it.
+    None if containers of other kinds are in it than Python's own, dataclasses, and those that never
+    change. Of the latter it takes those with the very metadata of the structure, not equal ones.
     """
     lines: list[str] = []
     leaves: list[str] = []
@@ -45,6 +47,11 @@ def _take(
         leaves.append(x)
         return
     kind, children = spec.type, spec.children()
+    if kind is tree.Setting:
+        name = f"setting{len(given)}"
+        given[name] = tree.unflatten(spec, []).value
+        lines.append(f"if {x} is not {name}: return None")
+        return
     if kind is type(None):
         lines.append(f"if {x} is not None: return None")
         return
@@ -57,6 +64,11 @@ def _take(
     elif dataclasses.is_dataclass(kind):
         lines.append(f"if type({x}) is not {name}: return None")
         fields = [f.name for f in dataclasses.fields(kind)]
+    elif kind in tree.frozen_types:
+        attribute, _ = tree.frozen_types[kind]
+        given[f"of_{name}"] = _metadata(spec)
+        lines.append(f"if type({x}) is not {name} or {x}.{attribute} is not of_{name}: return None")
+        fields = spec.entries()
     else:
         raise _Unusual
     parts = [f"{x}_{k}" for k in range(len(children))]
@@ -78,6 +90,12 @@ def _take(
         _take(child, part, lines, leaves, given)
 
 
+def _metadata(spec: Structure) -> Any:
+    """Return the metadata of a node that never changes."""
+    assert spec.type is not None
+    return getattr(tree.unflatten(spec, [None] * spec.num_leaves), tree.frozen_types[spec.type][0])
+
+
 def maker(spec: Structure) -> Callable[[Sequence[Any]], Any]:
     """Return a function from leaves to the tree of a structure."""
     given: dict[str, Any] = {}
@@ -94,6 +112,10 @@ def _make(spec: Structure, at: int, given: dict[str, Any]) -> tuple[str, int]:
     kind = spec.type
     if kind is type(None):
         return "None", at
+    if kind is tree.Setting:
+        name = f"setting{len(given)}"
+        given[name] = tree.unflatten(spec, [])
+        return name, at
     parts = []
     for child in spec.children():
         part, at = _make(child, at, given)
@@ -102,6 +124,10 @@ def _make(spec: Structure, at: int, given: dict[str, Any]) -> tuple[str, int]:
         return f"({', '.join(parts)}{',' * (len(parts) == 1)})", at
     if kind is list:
         return f"[{', '.join(parts)}]", at
+    if kind in tree.frozen_types:
+        name = f"kind{len(given)}"
+        given[name] = functools.partial(tree.frozen_types[kind][1], _metadata(spec))
+        return f"{name}(({', '.join(parts)}{',' * (len(parts) == 1)}))", at
     if kind is not dict:
         raise _Unusual
     items = []

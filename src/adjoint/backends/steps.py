@@ -145,7 +145,8 @@ def step_of(
             return lambda f: fn(f[target], f[target])
         if len(ins) == 2:
             a, b = ins
-            return lambda f: fn(f[a], f[b], f[target])
+            # By name: `maximum` and `minimum` are to take more operands one day.
+            return lambda f: fn(f[a], f[b], out=f[target])
         get = itemgetter(*ins, target)
         return lambda f: fn(*get(f))
     if op is getitem:

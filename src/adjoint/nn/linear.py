@@ -112,11 +112,11 @@ class Bilinear(Module):
 
     def __call__(self, input1: Any, input2: Any) -> Any:
         """Return y of shape (..., out_features)."""
-        # One product (..., i) × (i, k j), then a sum over j.
-        first, second = self.in1_features, self.in2_features
-        flat = np.reshape(np.transpose(self.weight, (1, 0, 2)), (first, -1))
-        rows = np.reshape(input1 @ flat, (*input1.shape[:-1], self.out_features, second))
-        y = np.sum(rows * input2[..., None, :], axis=-1)
+        lead = input1.shape[:-1]
+        x1 = np.reshape(input1, (-1, self.in1_features))
+        x2 = np.reshape(input2, (-1, self.in2_features))
+        y = np.sum((x1 @ self.weight) * x2, axis=-1)  # (out, n, j) · (n, j)
+        y = np.reshape(y.T, (*lead, self.out_features))
         return y if self.bias is None else y + self.bias
 
 

@@ -20,43 +20,68 @@ from adjoint import tree
 from adjoint.errors import InputError
 from adjoint.ir.core import Traced
 
-__all__ = ["Module", "named_parameters", "parameter_count"]
+__all__ = ["Module", "children", "named_parameters", "parameter_count"]
 
 Self = TypeVar("Self", bound="Module")
 
-_CHILDREN = "_children"
+_LAYOUT = "_layout"
 _CONTAINERS = (list, tuple, dict)
 _ARRAYS = (np.ndarray, np.generic, Traced)
 
 
-class _Setting:
-    """What stands for a setting in a container that goes into a tree: a node without leaves."""
+class _Layout:
+    """What a module is beside the arrays in it; modules made of one another share it.
 
-    def __init__(self, value: Any) -> None:
-        self.value = value
+    Attributes
+    ----------
+    names : tuple of str
+        The attributes that are, or hold, arrays.
+    places : dict
+        Where the settings are in those that hold both (`_places`).
+    fields : dict
+        All attributes in their order, with None for those of ``names``.
+    """
 
+    __slots__ = ("fields", "names", "places")
 
-tree.register(_Setting, lambda s: ((), s.value), lambda value, _: _Setting(value))
+    def __init__(self, fields: dict[str, Any], names: tuple[str, ...]) -> None:
+        found = {name: _places(v) if _has_arrays(v := fields[name]) else None for name in names}
+        self.names = names
+        self.places = {name: places for name, places in found.items() if places is not None}
+        self.fields = {k: None if k in found else v for k, v in fields.items() if k != _LAYOUT}
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (
+            isinstance(other, _Layout)
+            and self.names == other.names
+            and self.places == other.places
+            and self.fields == other.fields
+            and tuple(self.fields) == tuple(other.fields)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 def _take_apart(module: Module) -> tuple[tuple[Any, ...], Any, tuple[str, ...]]:
     fields = vars(module)
-    children = fields[_CHILDREN]
-    rest = tuple([(k, v) for k, v in fields.items() if k not in children and k != _CHILDREN])
-    values = [
-        fields[name] if places is None else _hide(fields[name], places)
-        for name, places in children.items()
-    ]
-    return tuple(values), (tuple(fields), children, rest), tuple(children)
+    layout = fields[_LAYOUT]
+    values = [fields[name] for name in layout.names]
+    if layout.places:
+        places = layout.places
+        values = [
+            _hide(value, places.get(name)) for name, value in zip(layout.names, values, strict=True)
+        ]
+    return tuple(values), layout, layout.names
 
 
-def _put_together(cls: type, data: Any, values: Any) -> Any:
-    order, children, rest = data
-    found = dict(rest)
-    for (name, places), value in zip(children.items(), values, strict=True):
-        found[name] = value if places is None else _show(value, places)
+def _put_together(cls: type, layout: Any, values: Any) -> Any:
     new = object.__new__(cls)
-    vars(new).update({name: found.get(name, children) for name in order})
+    fields = vars(new)
+    fields.update(layout.fields)
+    fields.update(zip(layout.names, values, strict=True))
+    for name, places in layout.places.items():
+        fields[name] = _show(fields[name], places)
+    fields[_LAYOUT] = layout
     return new
 
 
@@ -75,12 +100,12 @@ def _places(value: Any) -> Any:
 
 def _hide(value: Any, places: Any) -> Any:
     if places is True:
-        return _Setting(value)
+        return tree.Setting(value)
     return value if places is None else _over(lambda k, v: _hide(v, places[k]), value)
 
 
 def _show(value: Any, places: Any) -> Any:
-    if isinstance(value, _Setting):
+    if isinstance(value, tree.Setting):
         return value.value
     # A transformation may have put something else in the place of the container.
     if places is None or not isinstance(value, _CONTAINERS):
@@ -106,19 +131,19 @@ class _Meta(type):
     def __init__(cls, name: str, bases: tuple[type, ...], space: dict[str, Any]) -> None:
         super().__init__(name, bases, space)
         put_together = lambda data, children: _put_together(cls, data, children)
-        tree.register(cls, _take_apart, put_together, attributes=True, frozen=True)
+        tree.register(cls, _take_apart, put_together, attributes=True, frozen=_LAYOUT)
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         module = super().__call__(*args, **kwargs)
         fields = vars(module)
-        children = {name: _places(value) for name, value in fields.items() if _has_arrays(value)}
+        names = tuple([name for name, value in fields.items() if _has_arrays(value)])
         for name, value in fields.items():
             if isinstance(value, np.random.Generator):
                 raise InputError(
                     f"{cls.__name__}.{name} is a random generator: a model does not change when "
                     "it is called; give the generator to the call"
                 )
-        object.__setattr__(module, _CHILDREN, children)
+        object.__setattr__(module, _LAYOUT, _Layout(fields, names))
         return module
 
 
@@ -145,7 +170,7 @@ class Module(metaclass=_Meta):
     """
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if _CHILDREN in vars(self):
+        if _LAYOUT in vars(self):
             raise AttributeError(
                 f"a {type(self).__name__} cannot be changed; make another one by "
                 f"module.replace({name}=…)"
@@ -156,7 +181,7 @@ class Module(metaclass=_Meta):
         raise AttributeError(f"a {type(self).__name__} cannot be changed")
 
     def __repr__(self) -> str:
-        shown = [f"{k}={_text(v)}" for k, v in vars(self).items() if k != _CHILDREN]
+        shown = [f"{k}={_text(v)}" for k, v in vars(self).items() if k != _LAYOUT]
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def replace(self: Self, **changes: Any) -> Self:
@@ -168,11 +193,18 @@ class Module(metaclass=_Meta):
             If the module has no such attribute.
         """
         new = object.__new__(type(self))
-        vars(new).update(vars(self))
+        fields, layout = vars(new), vars(self)[_LAYOUT]
+        fields.update(vars(self))
         for name, value in changes.items():
-            if name not in vars(self) or name == _CHILDREN:
+            if name not in layout.fields:
                 raise AttributeError(f"a {type(self).__name__} has no attribute {name!r}")
-            vars(new)[name] = value
+            fields[name] = value
+        # What was an array may be anything: a transformation's.
+        names = [
+            name for name in layout.fields if name in layout.names or _has_arrays(fields[name])
+        ]
+        other = _Layout(fields, tuple(names))
+        fields[_LAYOUT] = layout if other == layout else other
         return new
 
     def init_state(self) -> Any:
@@ -183,7 +215,7 @@ class Module(metaclass=_Meta):
         of its attributes that have one, in which lists and tuples of layers are tuples; None where
         there is nothing to keep. Override it where calls are to take another form.
         """
-        states = {name: _state_of(vars(self)[name]) for name in vars(self)[_CHILDREN]}
+        states = {name: _state_of(child) for name, child in children(self).items()}
         return {name: state for name, state in states.items() if state is not None} or None
 
 
@@ -216,6 +248,11 @@ def _text(value: Any) -> str:
         inside = ", ".join(map(_text, value))
         return f"[{inside}]" if isinstance(value, list) else f"({inside})"
     return repr(value)
+
+
+def children(module: Module) -> dict[str, Any]:
+    """Return the attributes of a module that are, or hold, arrays."""
+    return {name: vars(module)[name] for name in vars(module)[_LAYOUT].names}
 
 
 def named_parameters(module: Any) -> Iterator[tuple[str, Any]]:

@@ -182,8 +182,12 @@ def attribute(owner: Any, name: str) -> Any:
     mine = is_made(owner) or is_assigned(owner, name)
     if mine or isinstance(value, (Traced, type)) or callable(value):
         return value
-    if type(owner) in tree.frozen_types and type(value) in _SETTINGS:
-        return value
+    if type(owner) in tree.frozen_types:
+        if type(value) in _SETTINGS:
+            return value
+        if type(value) is tuple:
+            outside.note_outside(value)  # of its arrays
+            return value
     what = f"the attribute {name!r} of a {type(owner).__name__}"
     return captured((id(owner), name), value, lambda: getattr(owner, name), what)
 
