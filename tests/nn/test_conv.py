@@ -215,3 +215,76 @@ def test_layers_refuse_what_cannot_be():
         ad.nn.Conv2d(3, 4, 3, groups=2, rng=0)
     with pytest.raises(InputError, match="padding_mode"):
         ad.nn.Conv2d(3, 4, 3, padding_mode="wrap", rng=0)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_lengths_of_the_run_are_checked(backend):
+    run = ad.jit(lambda x, w: ad.nn.conv1d(x, w, groups=2), backend=backend)
+    assert run(np.ones((10, 20, 30)), np.ones((12, 10, 11))).shape == (10, 12, 20)
+    assert run(np.ones((9, 20, 12)), np.ones((10, 10, 12))).shape == (9, 10, 1)
+    assert run(np.ones((0, 20, 12)), np.ones((10, 10, 12))).shape == (0, 10, 1)
+    with pytest.raises(ValueError, match="do not fit"):
+        run(np.ones((10, 20, 10)), np.ones((12, 10, 11)))
+    with pytest.raises(ValueError, match="multiple of the groups"):
+        run(np.ones((10, 20, 30)), np.ones((13, 10, 11)))
+    with pytest.raises(ValueError, match="lengths|channels"):
+        run(np.ones((10, 21, 30)), np.ones((12, 10, 11)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["groups", "many channels", "large"])
+def test_any_number_of_threads_gives_the_same_bits(name, dtype):
+    shapes = {
+        "groups": ((40, 24, 14, 15), (32, 12, 3, 3), {"groups": 2, "stride": 2, "padding": 1}),
+        "many channels": ((3, 100, 20, 21), (130, 100, 3, 3), {"padding": 1}),
+        "large": ((2, 9, 90, 70), (10, 9, 5, 5), {"dilation": 2}),
+    }
+    x, w, options = shapes[name]
+    x, w, b = arrays(x, w, w[0], dtype)
+    fn = lambda x, w, b: np.sum(np.square(ad.nn.conv2d(x, w, b, **options)))
+    run = ad.jit(ad.value_and_grad(fn, argnums=(0, 1, 2)))
+    before = ad.get_threads()
+    found = []
+    try:
+        for threads in (1, 2, 3):
+            ad.set_threads(threads)
+            value, grads = run(x, w, b)
+            found.append([value, *grads])
+    finally:
+        ad.set_threads(before)
+    for other in found[1:]:
+        for have, want in zip(other, found[0], strict=True):
+            np.testing.assert_array_equal(have, want)
+    value, grads = ad.value_and_grad(fn, argnums=(0, 1, 2))(x, w, b)
+    rtol = 2e-3 if dtype == np.float32 else 1e-10
+    for have, want in zip(found[0], [value, *grads], strict=True):
+        np.testing.assert_allclose(have, want, rtol=rtol, atol=rtol * np.max(np.abs(want)) / 10)
+
+
+@pytest.mark.parametrize("name", ["forward", "derivatives", "pools"])
+def test_nothing_is_called_back(name):
+    x, w, b = arrays((10, 12, 16, 16), (20, 12, 3, 3), 20)
+    conv = lambda x, w, b: np.sum(ad.nn.conv2d(x, w, b, stride=2, padding=1) ** 2)
+    fn = {
+        "forward": conv,
+        "derivatives": ad.grad(conv, argnums=(0, 1, 2)),
+        "pools": ad.grad(
+            lambda x, w, b: np.sum(ad.nn.max_pool2d(x, 2) * ad.nn.avg_pool2d(x, 3, 2, 1))
+        ),
+    }[name]
+    assert not ad.jit(fn).lower(x, w, b).callbacks
+
+
+def test_weights_move_to_pytorch_and_back():
+    torch = pytest.importorskip("torch", reason="PyTorch is what weights move to")
+    nn = ad.nn
+    model = nn.Sequential(nn.Conv2d(2, 3, 3, rng=0), nn.relu, nn.ConvTranspose2d(3, 2, 2, rng=1))
+    theirs = torch.nn.Sequential(
+        torch.nn.Conv2d(2, 3, 3), torch.nn.ReLU(), torch.nn.ConvTranspose2d(3, 2, 2)
+    )
+    theirs.load_state_dict(nn.to_torch_state_dict(model))
+    x = np.random.default_rng(0).normal(size=(2, 2, 6, 6)).astype(np.float32)
+    y = theirs(torch.tensor(x)).detach().numpy()
+    np.testing.assert_allclose(model(x), y, rtol=1e-5, atol=1e-6)
+    again = nn.load_torch_state_dict(model, theirs.state_dict())
+    np.testing.assert_array_equal(again.layers[2].weight, model.layers[2].weight)

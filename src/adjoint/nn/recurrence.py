@@ -1,9 +1,9 @@
-"""Recurrent networks over sequences: a product for all inputs, then a plain loop over time.
+"""Recurrent networks over sequences: a plain loop over time.
 
-Inside, time is the first axis, so that what a step reads and stores is contiguous. What the inputs
-contribute to the gates is one product of matrices before the loop; a step multiplies the state
-alone. The matrix of that product is transposed before the loop, in memory, so that its gradient,
-which the reversed loop accumulates, is added to in the order in which it lies.
+Inside, time is the first axis and the batch the last: a step multiplies matrices of weights with
+the few columns that x and h then are, as they lie in memory, for which BLAS takes less time than
+for few rows; each gate is a block of rows; and the gradients of the weights, which the reversed
+loop accumulates, are added to where they lie.
 
 Sequences of different lengths are computed together: a step leaves the states of those sequences
 as they are that have ended, or that, backwards, have not begun.
@@ -23,7 +23,7 @@ from adjoint.nn.module import Module
 __all__ = ["Recurrent", "State"]
 
 State = tuple[Any, ...]
-"""The arrays (batch, hidden) that go from step to step, h first."""
+"""The arrays (hidden, batch) that go from step to step, h first."""
 
 
 class Recurrent(Module):
@@ -79,32 +79,35 @@ class Recurrent(Module):
         names = [(f"_l{k}", f"_l{k}_reverse")[: self._directions] for k in range(self.num_layers)]
         return list(zip(inputs, names, strict=True))
 
-    def _biases(self, suffix: str, batch: Any) -> tuple[Any, Any]:
-        """Return what is added to the products with x, and what a step is given besides."""
-        if not self.bias:
-            return None, None
+    def _biases(self, suffix: str) -> tuple[Any, Any]:
+        """Return the biases (gates,) of the product with x, and of that with h if it is apart."""
         return getattr(self, "bias_ih" + suffix) + getattr(self, "bias_hh" + suffix), None
 
-    def _step(self, inputs: Any, products: Any, bias: Any, state: State) -> State:
-        """Return the next state from the products with x and with h, (batch, gates)."""
+    def _step(self, wx: Any, uh: Any, state: State) -> State:
+        """Return the next state from the products with x and with h, (gates, batch)."""
         raise NotImplementedError
 
     def _direction(
         self, x: Any, suffix: str, features: int, state: State, inside: Any
     ) -> tuple[Any, State]:
-        """Return h of one layer in one direction for x (time, batch, features), and the end."""
-        time, batch, _ = x.shape
+        """Return h of one layer in one direction for x (time, features, batch), and the end."""
+        time, _, batch = x.shape
         n, rows, backwards = self.hidden_size, self._gates * self.hidden_size, "reverse" in suffix
         # In a graph lengths of arguments are known when it runs; these are known before.
         w_ih = np.reshape(getattr(self, "weight_ih" + suffix), (rows, features))
-        w_hh = np.reshape(getattr(self, "weight_hh" + suffix), (rows, n)).T.copy()
-        b_ih, b_hh = self._biases(suffix, batch)
-        inputs = np.reshape(x, (time * batch, features)) @ w_ih.T
-        inputs = np.reshape(inputs if b_ih is None else inputs + b_ih, (time, batch, rows))
-        h = np.empty((time, batch, n), inputs.dtype)
+        w_hh = np.reshape(getattr(self, "weight_hh" + suffix), (rows, n))
+        # A column for each sequence: the loop in reverse then adds to the gradients element by
+        # element, and columns are summed once.
+        b_ih, b_hh = [
+            None if b is None else np.broadcast_to(b[:, None], (rows, batch)).copy()
+            for b in (self._biases(suffix) if self.bias else (None, None))
+        ]
+        h = np.empty((time, n, batch), state[0].dtype)
         for k in range(time):
             t = time - 1 - k if backwards else k
-            after = self._step(inputs[t], state[0] @ w_hh, b_hh, state)
+            wx, uh = w_ih @ x[t], w_hh @ state[0]
+            wx, uh = wx if b_ih is None else wx + b_ih, uh if b_hh is None else uh + b_hh
+            after = self._step(wx, uh, state)
             if inside is None:
                 state = after
             else:
@@ -115,10 +118,10 @@ class Recurrent(Module):
         return h, state
 
     def _begin(self, state: Any, batch: Any, dtype: Any) -> list[State]:
-        """Return the first state of each layer and direction."""
+        """Return the first state (hidden, batch) of each layer and direction."""
         count, n = self.num_layers * self._directions, self.hidden_size
         if state is None:
-            zero = np.zeros((batch, n), dtype)
+            zero = np.zeros((n, batch), dtype)
             return [(zero,) * self._states] * count
         arrays = state if isinstance(state, tuple | list) else (state,)
         if len(arrays) != self._states:
@@ -130,7 +133,7 @@ class Recurrent(Module):
                     f"hidden_size; not {array.shape}"
                 )
         return [
-            tuple([np.reshape(a[k], (batch, n)).astype(dtype) for a in arrays])
+            tuple([np.reshape(a[k], (batch, n)).T.astype(dtype) for a in arrays])
             for k in range(count)
         ]
 
@@ -161,9 +164,9 @@ class Recurrent(Module):
         batch, time, features = x.shape
         if features != self.input_size:
             raise InputError(f"x has {features} features; input_size is {self.input_size}")
-        y, inside = np.swapaxes(x, 0, 1), None
+        y, inside = np.transpose(x, (1, 2, 0)).copy(), None
         if lengths is not None:
-            inside = (np.arange(time)[:, None] < np.asarray(lengths))[:, :, None]
+            inside = (np.arange(time)[:, None] < np.asarray(lengths))[:, None, :]
             y = np.where(inside, y, 0.0)
         start = self._begin(state, batch, np.result_type(x.dtype, self.weight_hh_l0.dtype))
         ends: list[State] = []
@@ -175,8 +178,8 @@ class Recurrent(Module):
                 h, end = self._direction(y, suffix, features, start[len(ends)], inside)
                 each.append(h)
                 ends.append(end)
-            y = each[0] if len(each) == 1 else np.concatenate(each, axis=2)
+            y = each[0] if len(each) == 1 else np.concatenate(each, axis=1)
         if inside is not None:
             y = np.where(inside, y, 0.0)
-        last = tuple([np.stack([end[k] for end in ends]) for k in range(self._states)])
-        return np.swapaxes(y, 0, 1), last if self._states > 1 else last[0]
+        last = tuple([np.stack([end[k].T for end in ends]) for k in range(self._states)])
+        return np.transpose(y, (2, 0, 1)), last if self._states > 1 else last[0]

@@ -77,8 +77,8 @@ class RNN(Recurrent):
         options = {"dropout": dropout, "bidirectional": bidirectional, "rng": rng, "dtype": dtype}
         super().__init__(input_size, hidden_size, num_layers, bias, **options)
 
-    def _step(self, inputs: Any, products: Any, bias: Any, state: State) -> State:
-        return (NONLINEARITIES[self.nonlinearity](inputs + products),)
+    def _step(self, wx: Any, uh: Any, state: State) -> State:
+        return (NONLINEARITIES[self.nonlinearity](wx + uh),)
 
 
 class LSTM(Recurrent):
@@ -106,8 +106,8 @@ class LSTM(Recurrent):
 
     _gates, _states = 4, 2
 
-    def _step(self, inputs: Any, products: Any, bias: Any, state: State) -> State:
-        return lstm_step(inputs + products, state[1])
+    def _step(self, wx: Any, uh: Any, state: State) -> State:
+        return lstm_step(wx + uh, state[1])
 
 
 class GRU(Recurrent):
@@ -127,15 +127,8 @@ class GRU(Recurrent):
 
     _gates = 3
 
-    def _biases(self, suffix: str, batch: Any) -> tuple[Any, Any]:
-        if not self.bias:
-            return None, None
-        b_ih, b_hh = [getattr(self, name + suffix) for name in ("bias_ih", "bias_hh")]
-        n = self.hidden_size
-        # That of n is multiplied by r. It has a row for each sequence, so that the loop in reverse
-        # adds to its gradient element by element, and columns are summed once.
-        merged = b_ih + np.concatenate([b_hh[: 2 * n], np.zeros(n, b_hh.dtype)])
-        return merged, np.zeros((batch, 1), b_hh.dtype) + b_hh[2 * n :]
+    def _biases(self, suffix: str) -> tuple[Any, Any]:
+        return getattr(self, "bias_ih" + suffix), getattr(self, "bias_hh" + suffix)
 
-    def _step(self, inputs: Any, products: Any, bias: Any, state: State) -> State:
-        return (gru_step(inputs, products, state[0], bias),)
+    def _step(self, wx: Any, uh: Any, state: State) -> State:
+        return (gru_step(wx, uh, state[0]),)

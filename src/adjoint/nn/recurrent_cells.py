@@ -39,22 +39,18 @@ def known_nonlinearity(name: str) -> str:
 
 
 def lstm_step(gates: Any, c: Any) -> tuple[Any, Any]:
-    """Return h and c, (batch, hidden), from the four gates' arguments, (batch, 4 hidden)."""
-    n = c.shape[-1]
-    c = sigmoid(gates[:, n : 2 * n]) * c + sigmoid(gates[:, :n]) * np.tanh(gates[:, 2 * n : 3 * n])
-    return sigmoid(gates[:, 3 * n :]) * np.tanh(c), c
+    """Return h and c, (hidden, batch), from the four gates' arguments, (4 hidden, batch)."""
+    n = c.shape[0]
+    c = sigmoid(gates[n : 2 * n]) * c + sigmoid(gates[:n]) * np.tanh(gates[2 * n : 3 * n])
+    return sigmoid(gates[3 * n :]) * np.tanh(c), c
 
 
-def gru_step(inputs: Any, products: Any, h: Any, bias: Any = None) -> Any:
-    """Return h, (batch, hidden), from the products with x and with h, (batch, 3 hidden).
-
-    ``bias`` is added to the last third of the latter.
-    """
-    n = h.shape[-1]
-    r = sigmoid(inputs[:, :n] + products[:, :n])
-    z = sigmoid(inputs[:, n : 2 * n] + products[:, n : 2 * n])
-    change = products[:, 2 * n :] if bias is None else products[:, 2 * n :] + bias
-    change = np.tanh(inputs[:, 2 * n :] + r * change)
+def gru_step(wx: Any, uh: Any, h: Any) -> Any:
+    """Return h, (hidden, batch), from the products with x and with h, (3 hidden, batch)."""
+    n = h.shape[0]
+    r = sigmoid(wx[:n] + uh[:n])
+    z = sigmoid(wx[n : 2 * n] + uh[n : 2 * n])
+    change = np.tanh(wx[2 * n :] + r * uh[2 * n :])
     return change + z * (h - change)
 
 
@@ -88,9 +84,9 @@ class Cell(Module):
             setattr(self, name, init.uniform(shape, -bound, bound, rng=rng, dtype=dtype))
 
     def _products(self, x: Any, h: Any) -> tuple[Any, Any]:
-        """Return W x + b and U h + d, (batch, gates)."""
-        wx, uh = x @ self.weight_ih.T, h @ self.weight_hh.T
-        return (wx + self.bias_ih, uh + self.bias_hh) if self.bias else (wx, uh)
+        """Return W x + b and U h + d, (gates, batch)."""
+        wx, uh = self.weight_ih @ x.T, self.weight_hh @ h.T
+        return (wx + self.bias_ih[:, None], uh + self.bias_hh[:, None]) if self.bias else (wx, uh)
 
     def _zeros(self, x: Any) -> Any:
         return np.zeros((x.shape[0], self.hidden_size), x.dtype)
@@ -143,7 +139,7 @@ class RNNCell(Cell):
     def __call__(self, x: Any, h: Any = None) -> Any:
         """Return h (batch, hidden) after x (batch, input); zeros are before it by default."""
         wx, uh = self._products(x, self._zeros(x) if h is None else h)
-        return NONLINEARITIES[self.nonlinearity](wx + uh)
+        return NONLINEARITIES[self.nonlinearity](wx + uh).T
 
 
 class LSTMCell(Cell):
@@ -165,7 +161,8 @@ class LSTMCell(Cell):
         """Return h and c (batch, hidden) after x (batch, input)."""
         h, c = (self._zeros(x), self._zeros(x)) if state is None else state
         wx, uh = self._products(x, h)
-        return lstm_step(wx + uh, c)
+        h, c = lstm_step(wx + uh, c.T)
+        return h.T, c.T
 
 
 class GRUCell(Cell):
@@ -184,4 +181,4 @@ class GRUCell(Cell):
     def __call__(self, x: Any, h: Any = None) -> Any:
         """Return h (batch, hidden) after x (batch, input)."""
         h = self._zeros(x) if h is None else h
-        return gru_step(*self._products(x, h), h)
+        return gru_step(*self._products(x, h), h.T).T

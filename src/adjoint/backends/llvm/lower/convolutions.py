@@ -31,20 +31,20 @@ from adjoint.ir.graph import Value
 
 __all__ = ["CONVOLUTIONS"]
 
-COLUMNS = 384
+COLUMNS = 512
 """Places of a block, about."""
 
-ROWS = 256
+ROWS = 512
 """Rows of a block's columns, about."""
 
-NUMBERS = 1 << 17
-"""Numbers of a block's columns, about."""
+BYTES = 1 << 19
+"""Of a block's columns, about: they stay in the second cache."""
 
 PARTS = 8
 """Into how many parts images are divided that are added up on their own."""
 
-WHOLE = 1 << 20
-"""Numbers that filters may have of which there is a part for some images."""
+SUMS = 1 << 23
+"""Bytes of what is found for these parts, about."""
 
 FAST = 64
 """Multiplications that take as long as an addition of elements that stands alone."""
@@ -68,10 +68,15 @@ def _result(f: Lowering, node: Value, shape: Shape) -> Buffer:
 def _settings(
     f: Lowering, node: Value, x: Shape, w: Shape, y: Shape
 ) -> Convolution:  # fmt: skip
-    params = node.params
+    params, body = node.params, f.body
     groups = params.get("groups", 1)
+    for n in y[2:]:
+        f.refuse_unless(body.compare("sge", n, 1))
+    if not isinstance(w[0], int) and groups > 1:
+        rest = body.op(f"urem i64 {w[0]}, {groups}", w[0])
+        f.refuse_unless(body.compare("eq", rest, 0))
     return Convolution(
-        node.dtype, x[0], w[1], divided(f.body, w[0], groups), groups, list(x[2:]), list(w[2:]),
+        node.dtype, x[0], w[1], divided(body, w[0], groups), groups, list(x[2:]), list(w[2:]),
         list(y[2:]), params["stride"], tuple(low for low, _ in params["padding"]),
         tuple(high for _, high in params["padding"]), params["dilation"],
     )  # fmt: skip
@@ -99,22 +104,27 @@ class _Blocks:
     def __init__(self, f: Lowering, c: Convolution) -> None:
         body = f.body
         self.f, self.c = f, c
+        self.size = c.dtype.itemsize
         self.inner = body.product(c.places[1:])
         self.all = body.product(c.places)
         self.taps = body.product(c.taps)
         most = body.most(divided(body, COLUMNS, body.most(self.inner, 1)), 1)
         self.rows = body.most(body.least(most, c.places[0]), 1)
-        self.count = divided(body, body.add(c.places[0], body.add(self.rows, -1)), self.rows)
+        self.count = self.times(c.places[0], self.rows)
         self.places = body.mul(self.rows, self.inner)
         self.distance = self.padded(self.places)
-        height = body.least(ROWS, divided(body, NUMBERS, body.most(self.distance, 1)))
+        height = body.least(ROWS, divided(body, BYTES // self.size, body.most(self.distance, 1)))
         some = divided(body, height, body.most(self.taps, 1))
-        self.some = body.most(body.least(some, c.channels), 1)
-        self.channel_blocks = divided(
-            body, body.add(c.channels, body.add(self.some, -1)), self.some
-        )
-        self.size = c.dtype.itemsize
+        some = body.most(body.least(some, c.channels), 1)
+        # Blocks of channels are about as large as each other.
+        self.channel_blocks = self.times(c.channels, some)
+        self.some = self.times(c.channels, body.most(self.channel_blocks, 1))
         self.width = 64 // self.size
+
+    def times(self, n: Integer, size: Integer) -> Integer:
+        """Return how many parts of a size there are."""
+        body = self.f.body
+        return divided(body, body.add(n, body.add(size, -1)), size)
 
     def padded(self, n: Integer) -> Integer:
         body = self.f.body
@@ -329,9 +339,9 @@ def _convolution_weight(f: Lowering, node: Value) -> Any:
     c = _settings(f, node, x.shape, shape, y.shape)
     k, body = _Blocks(f, c), f.body
     numbers = body.product(shape)
-    parts = body.most(body.least(PARTS, divided(body, WHOLE * PARTS, body.most(numbers, 1))), 1)
-    many = body.most(divided(body, body.add(c.images, body.add(parts, -1)), parts), 1)
-    count = divided(body, body.add(c.images, body.add(many, -1)), many)
+    parts = divided(body, SUMS // k.size, body.most(numbers, 1))
+    many = body.most(k.times(c.images, body.most(body.least(PARTS, parts), 1)), 1)
+    count = k.times(c.images, many)
     found = allocate(f, (count, c.groups, body.mul(c.channels, k.taps), c.filters), node.dtype)
     lengths = k.strip_lengths()
     strip_size = body.mul(k.some, body.product(lengths))

@@ -20,6 +20,9 @@ __all__ = ["product", "turn"]
 WIDE = 4
 """Vectors of a tile's row, and the rows of such tiles, and of those of one vector."""
 
+DEPTH = 256
+"""Rows of B that are gone through at once, at most."""
+
 _ROWS = {WIDE: (6, 2, 1), 1: (12, 4, 1)}
 
 _PARAMETERS = (
@@ -88,20 +91,31 @@ def product(module: Module, dtype: np.dtype) -> str:
 
     def rows_of(first: Integer, columns: Integer, vectors: int) -> None:
         done: Integer = 0
-        b, c = w.place("%b", (first, size)), w.place("%c", (first, size))
+        right, c = w.place(b, (first, size)), w.place("%c", (first, size))
         for many in _ROWS[vectors]:
             left = body.sub("%rows", done)
             times = body.op(f"udiv i64 {left}, {many}", left)
             m = body.add(done, body.mul(body.open_loop(times, as_it_is(module)), many))
             tile = _tile(module, dtype, many, vectors)
-            here, there = w.place("%a", (m, "%am")), w.place(c, (m, "%cm"))
+            here, there = w.place(a, (m, "%am")), w.place(c, (m, "%cm"))
             body.do(
-                f"call void {tile}(ptr {here}, i64 %am, i64 %ak, ptr {b}, i64 %bk, ptr {there}, "
-                f"i64 %cm, i64 %inner, i64 %former, i64 {columns})"
+                f"call void {tile}(ptr {here}, i64 %am, i64 %ak, ptr {right}, i64 %bk, "
+                f"ptr {there}, i64 %cm, i64 {deep}, i64 {former}, i64 {columns})"
             )
             body.close_loop()
             done = body.add(done, body.mul(times, many))
 
+    def up(n: Integer, by: Integer) -> Integer:
+        return body.op(f"udiv i64 {body.add(n, body.add(by, -1))}, {by}", n, by)
+
+    # What is multiplied at once of B stays in the first cache.
+    blocks = body.most(up("%inner", DEPTH), 1)
+    depth = up("%inner", blocks)
+    block = body.open_loop(blocks, as_it_is(module))
+    k = body.mul(block, depth)
+    deep = body.least(depth, body.sub("%inner", k))
+    former = body.select(body.compare("eq", block, 0), "%former", width)
+    a, b = w.place("%a", (k, "%ak")), w.place("%b", (k, "%bk"))
     wide = WIDE * width
     # More than half of a wide tile is worth one.
     tiles = body.op(f"udiv i64 {body.add('%columns', wide // 2 - 1)}, {wide}", "%columns")
@@ -110,9 +124,10 @@ def product(module: Module, dtype: np.dtype) -> str:
     body.close_loop()
     begun = body.mul(tiles, wide)
     rest = body.most(body.sub("%columns", begun), 0)
-    narrow = body.op(f"udiv i64 {body.add(rest, width - 1)}, {width}", rest)
+    narrow = up(rest, width)
     first = body.add(begun, body.mul(body.open_loop(narrow, as_it_is(module)), width))
     rows_of(first, body.sub("%columns", first), 1)
+    body.close_loop()
     body.close_loop()
     return w.defined(name, _PARAMETERS + ", i64 %rows")
 
