@@ -99,7 +99,7 @@ class Recurrent(Module):
         # A column for each sequence: the loop in reverse then adds to the gradients element by
         # element, and columns are summed once.
         b_ih, b_hh = [
-            None if b is None else np.broadcast_to(b[:, None], (rows, batch)).copy()
+            None if b is None else np.broadcast_to(np.reshape(b, (rows, 1)), (rows, batch)).copy()
             for b in (self._biases(suffix) if self.bias else (None, None))
         ]
         h = np.empty((time, n, batch), state[0].dtype)

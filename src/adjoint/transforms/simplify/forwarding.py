@@ -9,7 +9,6 @@ if nothing but the next one uses its result.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -17,18 +16,13 @@ import numpy as np
 from adjoint.ir.graph import Value
 from adjoint.ir.types import Type
 from adjoint.ops import control, creation, structural
-from adjoint.ops import elementwise as ew
 from adjoint.ops.indexing import getitem, index_add, read, update
-from adjoint.ops.linalg import matmul
-from adjoint.ops.structural import permute, reshape
 from adjoint.transforms.sharing import gathers_in, may_view
 from adjoint.transforms.simplify.facts import fill_of, is_number, known_shape
 from adjoint.transforms.simplify.places import apart, same
 from adjoint.transforms.simplify.rewriting import Answer, Rewriter, Rules
 
 __all__ = ["FORWARDING"]
-
-_SMALL = 16**3
 
 _FARTHEST = 20
 """Stores that a load looks through."""
@@ -123,84 +117,6 @@ def _addition(node: Value, walk: Rewriter) -> Answer:
     return None
 
 
-def _swapped(node: Value, walk: Rewriter) -> Answer:
-    """Add a product to an array, rather than the swapped product to the swapped array."""
-    x, value = node.inputs
-    path = node.params["path"]
-    if value.op is not matmul or len(path) != 1 or path[0][0] != "permute":
-        return None
-    ndim = len(value.shape)
-    swap = (*range(ndim - 2), ndim - 1, ndim - 2)
-    if tuple([a % ndim for a in path[0][1]]) != swap or len(x.shape) != ndim:
-        return None
-    type = Type(value.dtype, (*value.shape[:-2], value.shape[-1], value.shape[-2]))
-    swapped = walk.emit(permute, (value,), {"axes": swap}, type, node)
-    whole = {"path": (("index", Ellipsis),)}
-    return walk.emit(index_add, (x, swapped), whole, node.type, node)
-
-
-def _accumulated(node: Value, walk: Rewriter) -> Answer:
-    """Add a product to what a loop carries, or to another product, as a store into that.
-
-    Stores are done in place, by BLAS itself where the product is large.
-    """
-    if node.dtype.kind not in "fc" or len(node.shape) < 2:
-        return None
-    for x, value in (node.inputs, node.inputs[::-1]):
-        carried = x.op is None and x not in walk.function.block.parameters
-        if (
-            value.op is matmul
-            and (carried or x.op is matmul)
-            and x is not value
-            and x.type == value.type == node.type
-            and known_shape(node.type)
-            and walk.uses(value) == walk.uses(x) == 1
-            and not _is_small(value)
-        ):
-            whole = {"path": (("index", Ellipsis),)}
-            return walk.emit(index_add, (x, value), whole, node.type, node)
-    return None
-
-
-def _is_small(product: Value) -> bool:
-    """Tell whether a product is known to take no more work than a call of BLAS."""
-    lengths = (*product.shape[-2:], product.inputs[0].shape[-1])
-    return all([type(n) is int for n in lengths]) and math.prod(lengths) <= _SMALL
-
-
-def _elsewhere(node: Value, walk: Rewriter) -> Answer:
-    """Bring a value into the order of the array to whose elements, in another one, it is added.
-
-    An array whose axes are permuted before it is reshaped is no memory that could be stored into.
-    """
-    x, value = node.inputs
-    path = node.params["path"]
-    kinds = [kind for kind, _ in path]
-    if "reshape" not in kinds or "permute" not in kinds[: kinds.index("reshape")]:
-        return None
-    if set(kinds) - {"reshape", "permute"}:
-        return None
-    shapes = [x.shape]
-    for kind, how in path:
-        axes = range(len(shapes[-1]))
-        shapes.append(
-            tuple(how) if kind == "reshape" else tuple([shapes[-1][how[a]] for a in axes])
-        )
-    if shapes[-1] != value.shape or None in [n for s in shapes for n in s] or -1 in shapes[-1]:
-        return None
-    for (kind, how), shape in zip(reversed(path), reversed(shapes[:-1])):
-        type = Type(value.dtype, shape)
-        params: dict[str, Any] = {"shape": shape}
-        if kind == "permute":
-            axes = [a % len(how) for a in how]
-            params = {"axes": tuple([axes.index(a) for a in range(len(how))])}
-        value = walk.emit(permute if kind == "permute" else reshape, (value,), params, type, node)
-    if fill_of(x) == 0 and value.type == x.type:
-        return value
-    whole = {"path": (("index", Ellipsis),)}
-    return walk.emit(index_add, (x, value), whole, node.type, node)
-
-
 def _entry(node: Value, walk: Rewriter) -> Answer:
     stack, k = node.inputs[0], node.params["index"]
     while stack.op is control.push:
@@ -220,8 +136,7 @@ FORWARDING = Rules(
         getitem: (_load,),
         read: (_load,),
         update: (_store,),
-        ew.add: (_accumulated,),
-        index_add: (_addition, _swapped, _elsewhere),
+        index_add: (_addition,),
         control.entry: (_entry,),
     },
 )

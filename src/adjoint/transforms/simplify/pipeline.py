@@ -18,6 +18,7 @@ from adjoint.transforms.simplify.invariant import move_invariant
 from adjoint.transforms.simplify.rereading import read_again
 from adjoint.transforms.simplify.rewriting import Rewriter, Rules
 from adjoint.transforms.simplify.signs import SIGNS
+from adjoint.transforms.simplify.sums import SUMS
 from adjoint.transforms.simplify.zeros import ZEROS
 
 __all__ = ["PASSES", "Pass", "simplify"]
@@ -28,7 +29,7 @@ Pass: TypeAlias = "Rules | Callable[[Function], bool]"
 Step: TypeAlias = "Callable[[Function], bool]"
 
 PASSES: tuple[Pass, ...] = (
-    remove_dead, CONSTANTS, CARRIED, ZEROS, ALGEBRA, SIGNS, FORWARDING, COMMON, read_again,
+    remove_dead, CONSTANTS, CARRIED, ZEROS, ALGEBRA, SIGNS, FORWARDING, SUMS, COMMON, read_again,
     remove_dead, move_gathers, move_invariant,
 )  # fmt: skip
 

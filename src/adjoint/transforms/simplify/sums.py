@@ -1,0 +1,134 @@
+"""Sums that gradients add to: by products in place, and in the order of the array itself.
+
+The reverse sweep adds the cotangent of a view to the array's, at the view's path. Some views are no
+memory that could be stored into: then what is added is brought into the array's order instead.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from adjoint.ir.dims import least
+from adjoint.ir.graph import Value
+from adjoint.ir.types import Type
+from adjoint.ops import elementwise as ew
+from adjoint.ops.indexing import index_add
+from adjoint.ops.linalg import matmul
+from adjoint.ops.structural import permute, reduce_sum, reshape
+from adjoint.transforms.simplify.facts import fill_of, known_shape
+from adjoint.transforms.simplify.rewriting import Answer, Rewriter, Rules
+
+__all__ = ["SUMS"]
+
+_SMALL = 16**3
+"""Multiplications up to which a product of known size is not BLAS's."""
+
+_WHOLE = {"path": (("index", Ellipsis),)}
+
+
+def _swapped(node: Value, walk: Rewriter) -> Answer:
+    """Add a product to an array, rather than the swapped product to the swapped array."""
+    x, value = node.inputs
+    path = node.params["path"]
+    if value.op is not matmul or len(path) != 1 or path[0][0] != "permute":
+        return None
+    ndim = len(value.shape)
+    swap = (*range(ndim - 2), ndim - 1, ndim - 2)
+    if tuple([a % ndim for a in path[0][1]]) != swap or len(x.shape) != ndim:
+        return None
+    type = Type(value.dtype, (*value.shape[:-2], value.shape[-1], value.shape[-2]))
+    swapped = walk.emit(permute, (value,), {"axes": swap}, type, node)
+    return walk.emit(index_add, (x, swapped), _WHOLE, node.type, node)
+
+
+def _accumulated(node: Value, walk: Rewriter) -> Answer:
+    """Add a product to what a loop carries, or to another product, as a store into that.
+
+    Stores are done in place, by BLAS itself where the product is large.
+    """
+    if node.dtype.kind not in "fc" or len(node.shape) < 2:
+        return None
+    for x, value in (node.inputs, node.inputs[::-1]):
+        carried = x.op is None and x not in walk.function.block.parameters
+        if (
+            value.op is matmul
+            and (carried or x.op is matmul)
+            and x is not value
+            and x.type == value.type == node.type
+            and known_shape(node.type)
+            and walk.uses(value) == walk.uses(x) == 1
+            and not _is_small(value)
+        ):
+            return walk.emit(index_add, (x, value), _WHOLE, node.type, node)
+    return None
+
+
+def _is_small(product: Value) -> bool:
+    """Tell whether a product is known to take no more work than a call of BLAS."""
+    lengths = (*product.shape[-2:], product.inputs[0].shape[-1])
+    return all([type(n) is int for n in lengths]) and math.prod(lengths) <= _SMALL
+
+
+def _elsewhere(node: Value, walk: Rewriter) -> Answer:
+    """Bring a value into the order of the array to whose elements, in another one, it is added.
+
+    Arrays whose axes are permuted before they are reshaped, and broadcast ones, are no memory.
+    """
+    x, value = node.inputs
+    path = node.params["path"]
+    kinds = [kind for kind, _ in path]
+    reordered = "reshape" in kinds and "permute" in kinds[: kinds.index("reshape")]
+    if not reordered and "broadcast_to" not in kinds:
+        return None
+    shapes = [x.shape]
+    for kind, how in path:
+        shape = _shape_after(kind, how, shapes[-1])
+        if shape is None or None in shape or -1 in shape:
+            return None
+        shapes.append(shape)
+    if shapes[-1] != value.shape or value.dtype.kind not in "fc":
+        return None
+    for (kind, how), shape in zip(reversed(path), reversed(shapes[:-1])):
+        if kind == "permute":
+            axes = [a % len(how) for a in how]
+            params: dict[str, Any] = {"axes": tuple([axes.index(a) for a in range(len(how))])}
+            value = walk.emit(permute, (value,), params, Type(value.dtype, shape), node)
+            continue
+        if kind == "broadcast_to":
+            lead = len(value.shape) - len(shape)
+            stretched = [
+                k for k in range(len(value.shape))
+                if k < lead or (shape[k - lead] == 1 and value.shape[k] != 1)
+            ]  # fmt: skip
+            left = tuple([n for k, n in enumerate(value.shape) if k not in stretched])
+            params = {"axis": tuple(stretched), "keepdims": False}
+            value = walk.emit(reduce_sum, (value,), params, Type(value.dtype, left), node)
+        value = walk.emit(reshape, (value,), {"shape": shape}, Type(value.dtype, shape), node)
+    if fill_of(x) == 0 and value.type == x.type:
+        return value
+    return walk.emit(index_add, (x, value), _WHOLE, node.type, node)
+
+
+def _shape_after(kind: str, how: Any, shape: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """Return the shape after a step of a path that reads every element; None for other steps."""
+    if kind == "reshape":
+        return tuple(how)
+    if kind == "permute":
+        return tuple([shape[a] for a in how])
+    if kind == "broadcast_to":
+        lead = len(how) - len(shape)
+        # A length of one that may be stretched, or not, shows when the program runs.
+        sure = all([n == m or n == 1 or (least(n) or 0) > 1 for n, m in zip(shape, how[lead:])])
+        return tuple(how) if sure else None
+    if kind != "index":
+        return None
+    entries = how if isinstance(how, tuple) else (how,)
+    if any([e is not None and not (type(e) is slice and e == slice(None)) for e in entries]):
+        return None
+    rest = iter(shape)
+    taken = [1 if e is None else next(rest) for e in entries]
+    return (*taken, *rest)
+
+
+SUMS = Rules("sums", of={ew.add: (_accumulated,), index_add: (_swapped, _elsewhere)})
