@@ -164,6 +164,7 @@ class Recurrent(Module):
         batch, time, features = x.shape
         if features != self.input_size:
             raise InputError(f"x has {features} features; input_size is {self.input_size}")
+        x = np.reshape(x, (batch, time, self.input_size))
         y, inside = np.transpose(x, (1, 2, 0)).copy(), None
         if lengths is not None:
             inside = (np.arange(time)[:, None] < np.asarray(lengths))[:, None, :]

@@ -18,7 +18,7 @@ from adjoint.transforms.simplify.invariant import move_invariant
 from adjoint.transforms.simplify.rereading import read_again
 from adjoint.transforms.simplify.rewriting import Rewriter, Rules
 from adjoint.transforms.simplify.signs import SIGNS
-from adjoint.transforms.simplify.sums import SUMS
+from adjoint.transforms.simplify.sums import SUMS, bring_together
 from adjoint.transforms.simplify.zeros import ZEROS
 
 __all__ = ["PASSES", "Pass", "simplify"]
@@ -30,7 +30,7 @@ Step: TypeAlias = "Callable[[Function], bool]"
 
 PASSES: tuple[Pass, ...] = (
     remove_dead, CONSTANTS, CARRIED, ZEROS, ALGEBRA, SIGNS, FORWARDING, SUMS, COMMON, read_again,
-    remove_dead, move_gathers, move_invariant,
+    remove_dead, move_gathers, move_invariant, bring_together,
 )  # fmt: skip
 
 ROUNDS = 8

@@ -7,22 +7,27 @@ memory that could be stored into: then what is added is brought into the array's
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import Any
 
+from adjoint.ir.core import Block
 from adjoint.ir.dims import least
-from adjoint.ir.graph import Value
+from adjoint.ir.graph import Function, Value, free_values, operands, walk
 from adjoint.ir.types import Type
+from adjoint.ops import control
 from adjoint.ops import elementwise as ew
-from adjoint.ops.indexing import index_add
+from adjoint.ops.indexing import index_add, update
 from adjoint.ops.linalg import matmul
-from adjoint.ops.structural import permute, reduce_sum, reshape
+from adjoint.ops.structural import concatenate, permute, reduce_sum, reshape
 from adjoint.transforms.simplify.facts import fill_of, known_shape
 from adjoint.transforms.simplify.rewriting import Answer, Rewriter, Rules
 
-__all__ = ["SUMS"]
+__all__ = ["SUMS", "bring_together"]
 
 _SMALL = 16**3
 """Multiplications up to which a product of known size is not BLAS's."""
+
+_STORES = frozenset({control.push, index_add, update})
 
 _WHOLE = {"path": (("index", Ellipsis),)}
 
@@ -110,6 +115,56 @@ def _elsewhere(node: Value, walk: Rewriter) -> Answer:
     return walk.emit(index_add, (x, value), _WHOLE, node.type, node)
 
 
+def _tiles(node: Value, walk: Rewriter) -> Answer:
+    """Join arrays rather than add them to the parts of an array of zeros of which they are all."""
+    parts: dict[int, tuple[int, Value]] = {}
+    axis, x = None, node
+    while x.op is index_add and (x is node or walk.uses(x) == 1):
+        found = _tile(x)
+        if found is None or found[0] != (found[0] if axis is None else axis):
+            return None
+        axis, start, stop = found
+        if start in parts or x.inputs[1].type != _tile_type(x, axis, stop - start):
+            return None
+        parts[start] = stop, x.inputs[1]
+        x = x.inputs[0]
+    if axis is None or len(parts) < 2 or fill_of(x) != 0:
+        return None
+    end, joined = 0, []
+    for start in sorted(parts):
+        if start != end:
+            return None
+        end, value = parts[start]
+        joined.append(value)
+    if end != node.shape[axis]:
+        return None
+    return walk.emit(concatenate, tuple(joined), {"axis": axis}, node.type, node)
+
+
+def _tile(node: Value) -> tuple[int, int, int] | None:
+    """Return the axis, the first and the last position of the slice that is all a path names."""
+    path = node.params["path"]
+    if len(path) != 1 or path[0][0] != "index":
+        return None
+    how = path[0][1]
+    entries = how if isinstance(how, tuple) else (how,)
+    if any([type(e) is not slice for e in entries]):
+        return None
+    cut = [k for k, e in enumerate(entries) if e != slice(None)]
+    if len(cut) != 1 or type(node.shape[cut[0]]) is not int:
+        return None
+    (axis,) = cut
+    part = entries[axis]
+    if any([type(n) not in (int, type(None)) for n in (part.start, part.stop, part.step)]):
+        return None
+    start, stop, step = part.indices(node.shape[axis])
+    return (axis, start, stop) if step == 1 and start < stop else None
+
+
+def _tile_type(node: Value, axis: int, length: int) -> Type:
+    return Type(node.dtype, (*node.shape[:axis], length, *node.shape[axis + 1 :]))
+
+
 def _shape_after(kind: str, how: Any, shape: tuple[Any, ...]) -> tuple[Any, ...] | None:
     """Return the shape after a step of a path that reads every element; None for other steps."""
     if kind == "reshape":
@@ -131,4 +186,40 @@ def _shape_after(kind: str, how: Any, shape: tuple[Any, ...]) -> tuple[Any, ...]
     return (*taken, *rest)
 
 
-SUMS = Rules("sums", of={ew.add: (_accumulated,), index_add: (_swapped, _elsewhere)})
+def bring_together(function: Function) -> bool:
+    """Have products that are added to an array come right before that; tell whether any moved."""
+    changed = False
+    for block in [function.block, *[b for node in walk(function.block) for b in node.blocks]]:
+        changed = _bring_together(block) or changed
+    return changed
+
+
+def _bring_together(block: Block) -> bool:
+    nodes = block.nodes
+    sums = {
+        node.inputs[1]: node
+        for node in nodes
+        if node.op is index_add and node.inputs[1].op is matmul and node.inputs[0].op is not matmul
+    }
+    if not sums:
+        return False
+    used = Counter([v for node in nodes for v in operands(node)])
+    inside = {v for node in nodes for b in node.blocks for v in free_values(b)}
+    at = {node: k for k, node in enumerate(nodes)}
+    changed = False
+    for product, node in sums.items():
+        k = at.get(product)
+        if k is None or used[product] != 1 or product in inside or product in block.results:
+            continue
+        between = nodes[k + 1 : at[node]]
+        # What stores in place, or runs blocks, may be in want of the operands.
+        if not between or any([n.blocks or n.op in _STORES for n in between]):
+            continue
+        nodes.remove(product)
+        nodes.insert(nodes.index(node), product)
+        at = {node: k for k, node in enumerate(nodes)}
+        changed = True
+    return changed
+
+
+SUMS = Rules("sums", of={ew.add: (_accumulated,), index_add: (_swapped, _elsewhere, _tiles)})

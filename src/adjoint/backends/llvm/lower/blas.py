@@ -16,12 +16,16 @@ from adjoint.backends.llvm.lower.core import Lowering
 from adjoint.backends.llvm.lower.memory import allocate, in_memory_of
 from adjoint.backends.llvm.lower.nest import copy_into
 from adjoint.backends.llvm.lower.polling import charge
+from adjoint.backends.llvm.lower.product_kernels import product as kernel
 from adjoint.backends.llvm.lower.types import in_memory, literal, parts_of
 from adjoint.backends.llvm.lower.values import Buffer, Shape
 from adjoint.backends.llvm.symbols import LARGEST, routine
 from adjoint.backends.llvm.writer import Integer
 
 __all__ = ["LETTER", "matrix_product"]
+
+FEW = 32
+"""Columns up to which the module's own kernel takes less time, since it packs no operand."""
 
 FAST = 16
 """Multiplications that count as much as a simple pass of a loop (`polling`)."""
@@ -139,10 +143,23 @@ def _product(f: Lowering, dtype: np.dtype) -> str:
     letters = "\n".join(
         f"%{x}.at = alloca i8, align 1\nstore i8 %{x}, ptr %{x}.at" for x in ("tb", "ta")
     )
+    few = ""
+    if letter in "sd":
+        few = (
+            f"%bytes.a = mul i64 %lda, {size}\n%bytes.b = mul i64 %ldb, {size}\n"
+            f"%bytes.c = mul i64 %ldc, {size}\n%by.rows = icmp eq i8 %ta, {ord('N')}\n"
+            f"%am = select i1 %by.rows, i64 %bytes.a, i64 {size}\n"
+            f"%ak = select i1 %by.rows, i64 {size}, i64 %bytes.a\n"
+            f"%former = select i1 %add, i64 {FEW}, i64 0\n"
+            f"%flat = icmp eq i8 %tb, {ord('N')}\n%few = icmp ule i64 %n, {FEW}\n"
+            "%both = and i1 %flat, %few\nbr i1 %both, label %direct, label %library\ndirect:\n"
+            f"call void {kernel(f.module, dtype)}(ptr %a, i64 %am, i64 %ak, ptr %b, i64 %bytes.b, "
+            "ptr %c, i64 %bytes.c, i64 %k, i64 %former, i64 %n, i64 %m)\nret void\nlibrary:\n"
+        )
     f.module.define(
         f"define internal void {name}(i8 %tb, i8 %ta, i64 %n, i64 %m, i64 %k, ptr %b, i64 %ldb, "
         f"ptr %a, i64 %lda, i1 %add, ptr %c, i64 %ldc) noinline #0 {{\n{letters}\n{cells}\n"
-        f"%beta = select i1 %add, ptr {number(1)}, ptr {number(0)}\n"
+        f"{few}%beta = select i1 %add, ptr {number(1)}, ptr {number(0)}\n"
         f"call void @{found.symbol}(ptr %tb.at, ptr %ta.at, ptr %n.at, ptr %m.at, ptr %k.at, "
         f"ptr {number(1)}, ptr %b, ptr %ldb.at, ptr %a, ptr %lda.at, ptr %beta, ptr %c, "
         f"ptr %ldc.at)\nret void\n}}"

@@ -17,13 +17,14 @@ from adjoint.backends.llvm.writer import Body, Integer, Module
 
 __all__ = ["product", "turn"]
 
-WIDE = 4
-"""Vectors of a tile's row, and the rows of such tiles, and of those of one vector."""
+WIDE, PAIR = 4, 2
+"""Vectors of a tile's row."""
 
 DEPTH = 256
 """Rows of B that are gone through at once, at most."""
 
-_ROWS = {WIDE: (6, 2, 1), 1: (12, 4, 1)}
+_ROWS = {WIDE: (6, 2, 1), PAIR: (12, 4, 1), 1: (12, 4, 1)}
+"""Rows of tiles, by the vectors of their rows."""
 
 _PARAMETERS = (
     "ptr noalias %a, i64 %am, i64 %ak, ptr noalias %b, i64 %bk, ptr noalias %c, i64 %cm, "
@@ -123,11 +124,13 @@ def product(module: Module, dtype: np.dtype) -> str:
     rows_of(first, body.sub("%columns", first), WIDE)
     body.close_loop()
     begun = body.mul(tiles, wide)
-    rest = body.most(body.sub("%columns", begun), 0)
-    narrow = up(rest, width)
-    first = body.add(begun, body.mul(body.open_loop(narrow, as_it_is(module)), width))
-    rows_of(first, body.sub("%columns", first), 1)
-    body.close_loop()
+    for vectors in (PAIR, 1):
+        rest, several = body.most(body.sub("%columns", begun), 0), vectors * width
+        tiles = body.op(f"udiv i64 {body.add(rest, width - 1)}, {several}", rest)
+        first = body.add(begun, body.mul(body.open_loop(tiles, as_it_is(module)), several))
+        rows_of(first, body.sub("%columns", first), vectors)
+        body.close_loop()
+        begun = body.add(begun, body.mul(tiles, several))
     body.close_loop()
     return w.defined(name, _PARAMETERS + ", i64 %rows")
 
