@@ -41,18 +41,15 @@ def _operands(in1: Any, in2: Any, mode: Any) -> tuple[Any, Any, str]:
 def _fits(x: Any, y: Any) -> bool:
     """Tell whether y fits into x; refuse it if neither fits into the other.
 
-    Of lengths that show when the program runs, y is to be the shorter one.
+    Of lengths that show when the program runs, y's are to be the shorter ones, unless those that
+    are known say otherwise.
     """
-    if not are_constant((*x.shape, *y.shape)):
-        for n, m in zip(x.shape, y.shape, strict=True):
-            require(n >= m, ValueError, _UNFIT)
-        return True
-    less = [m <= n for n, m in zip(x.shape, y.shape, strict=True)]
-    if all(less):
-        return True
-    if all(m >= n for n, m in zip(x.shape, y.shape, strict=True)):
-        return False
-    raise ValueError(_UNFIT)
+    pairs = list(zip(x.shape, y.shape, strict=True))
+    known = [(n, m) for n, m in pairs if are_constant((n, m))]
+    within = all([m <= n for n, m in known])
+    for n, m in pairs:
+        require(n >= m if within else m >= n, ValueError, _UNFIT)
+    return within
 
 
 def _centred(x: Any, lengths: tuple[Any, ...]) -> Any:
