@@ -78,13 +78,14 @@ def _is_small(product: Value) -> bool:
 def _elsewhere(node: Value, walk: Rewriter) -> Answer:
     """Bring a value into the order of the array to whose elements, in another one, it is added.
 
-    Arrays whose axes are permuted before they are reshaped, and broadcast ones, are no memory.
+    Arrays whose axes are permuted before they are reshaped, and broadcast ones, are no memory; and
+    what is added to all elements of an array of zeros is the array.
     """
     x, value = node.inputs
     path = node.params["path"]
     kinds = [kind for kind, _ in path]
     reordered = "reshape" in kinds and "permute" in kinds[: kinds.index("reshape")]
-    if not reordered and "broadcast_to" not in kinds:
+    if not reordered and "broadcast_to" not in kinds and fill_of(x) != 0:
         return None
     shapes = [x.shape]
     for kind, how in path:
@@ -179,10 +180,18 @@ def _shape_after(kind: str, how: Any, shape: tuple[Any, ...]) -> tuple[Any, ...]
     if kind != "index":
         return None
     entries = how if isinstance(how, tuple) else (how,)
-    if any([e is not None and not (type(e) is slice and e == slice(None)) for e in entries]):
-        return None
-    rest = iter(shape)
-    taken = [1 if e is None else next(rest) for e in entries]
+    rest, taken = list(shape), []
+    for k, e in enumerate(entries):
+        if e is None:
+            taken.append(1)
+        elif e is Ellipsis:
+            after = len([later for later in entries[k + 1 :] if later is not None])
+            taken += rest[: len(rest) - after]
+            rest = rest[len(rest) - after :]
+        elif type(e) is slice and e == slice(None):
+            taken.append(rest.pop(0))
+        else:
+            return None
     return (*taken, *rest)
 
 
