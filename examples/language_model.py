@@ -6,7 +6,8 @@ in what is learnt from. How well a character is foreseen is told in bits: tables
 of characters, and of pairs of them, are what networks have to be better than. Each window of text
 is foreseen on its own, so that its first characters are foreseen from little.
 
-Run it with ``python examples/language_model.py``; ``--small`` trains for seconds, to no great end.
+Run it with ``python examples/language_model.py`` (2½ minutes; on two cores the LSTM came to 2.07
+bits, the transformer to 2.08, pairs of characters to 3.46); ``--small`` only shows that it runs.
 """
 
 import pydoc_data.topics
@@ -17,8 +18,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import adjoint as ad
-from adjoint import nn
 
+nn = ad.nn
 SMALL = "--small" in sys.argv
 LENGTH = 32 if SMALL else 128  # of a window
 BATCH = 1024 // LENGTH
@@ -63,11 +64,8 @@ class LSTM(nn.Module):
 
 class Transformer(nn.Module):
     def __init__(self, size, *, rng):
-        options = {"dim_feedforward": 4 * size, "dropout": 0.1, "activation": "gelu"}
-        layers = [
-            nn.TransformerEncoderLayer(size, 4, norm_first=True, rng=rng, **options)
-            for _ in range(3)
-        ]
+        options = {"dropout": 0.1, "activation": "gelu", "norm_first": True, "rng": rng}
+        layers = [nn.TransformerEncoderLayer(size, 4, 4 * size, **options) for _ in range(3)]
         self.embedding = nn.Embedding(len(characters), size, rng=rng)
         self.encoder = nn.TransformerEncoder(layers, nn.LayerNorm(size))
         self.out = nn.Linear(size, len(characters), rng=rng)
@@ -95,11 +93,7 @@ def bits(model, window):
     return loss(model, window) / np.log(2)
 
 
-@ad.jit
-def following(model, character, state):
-    """Return the logits of the character after this one, and the state after it."""
-    logits, state = model(character, state)
-    return logits[0, -1], state
+following = ad.jit(lambda model, character, state: model(character, state))
 
 
 def sample(model, prompt, length, temperature, rng):
@@ -108,22 +102,18 @@ def sample(model, prompt, length, temperature, rng):
     for k in range(length):
         logits, state = following(model, np.array([[written[k]]]), state)
         if k + 1 == len(written):
-            p = nn.softmax(logits.astype(float) / temperature)
+            p = nn.softmax(logits[0, -1].astype(float) / temperature)
             written.append(rng.choice(len(p), p=p))
     return "".join(characters[c] for c in written)
 
 
-def baselines():
-    """Return the bits of tables of frequencies, of characters and of pairs of them."""
-    pairs = np.zeros((len(characters),) * 2)
-    np.add.at(pairs, (seen[:-1], seen[1:]), 1)
-    single = pairs.sum(axis=0) + 1
-    single /= single.sum()
-    double = (pairs + single) / (pairs.sum(axis=1, keepdims=True) + 1)
-    return -np.log2(single[unseen[1:]]).mean(), -np.log2(double[unseen[:-1], unseen[1:]]).mean()
-
-
-single, double = baselines()
+# Tables of frequencies; none is 0, and of pairs that are rare the single ones tell.
+pairs = np.zeros((len(characters),) * 2)
+np.add.at(pairs, (seen[:-1], seen[1:]), 1)
+p = (pairs.sum(axis=0) + 1) / (pairs.sum() + len(characters))
+p_after = (pairs + p) / (pairs.sum(axis=1, keepdims=True) + 1)
+single = -np.log2(p[unseen[1:]]).mean()
+double = -np.log2(p_after[unseen[:-1], unseen[1:]]).mean()
 print(f"{len(seen):,} characters to learn from, {len(unseen):,} to foresee")
 print(f"bits a character: {np.log2(len(characters)):.2f} if all are equally likely, "
       f"{single:.2f} by frequency, {double:.2f} by frequency after the one before")  # fmt: skip
@@ -139,7 +129,7 @@ for model in (LSTM(128, rng=rng), Transformer(64, rng=rng)):
     result = nn.fit(
         model, loss, batches, validation=(windows(unseen),), metrics={"bits": bits}, epochs=EPOCHS,
         optimizer=ad.optim.AdamW(ad.optim.WarmupCosineLR(4e-3, steps // 20, steps)),
-        batch_size=32, clip_norm=1.0, early_stopping=nn.EarlyStopping(patience=3), rng=0,
+        batch_size=32, clip_norm=1.0, early_stopping=3, rng=0,
     )  # fmt: skip
     history = result.history
     found[name] = history["val_bits"].min()
