@@ -5,7 +5,7 @@ test: it is looked at once, when all is done. A sixth of the rest is for validat
 which epoch's network is kept. In training every scan is moved by up to a pixel, another way in each
 epoch. A picture shows which digits are taken for which.
 
-Run it with ``python examples/digits.py`` (half a minute on two cores). The first network came to
+Run it with ``python examples/digits.py`` (a quarter of a minute). The first network came to
 98.6 % of the test and the second to 100 %, but that is 360 scans, by the hands that wrote the
 others: with two other splits it was 97.5 and 98.3 %, 99.2 and 99.4 %. ``--small`` trains for fewer
 epochs.

@@ -6,7 +6,7 @@ in what is learnt from. How well a character is foreseen is told in bits: tables
 of characters, and of pairs of them, are what networks have to be better than. Each window of text
 is foreseen on its own, so that its first characters are foreseen from little.
 
-Run it with ``python examples/language_model.py`` (2½ minutes; on two cores the LSTM came to 2.07
+Run it with ``python examples/language_model.py`` (less than 3 minutes; the LSTM came to 2.07
 bits, the transformer to 2.08, pairs of characters to 3.46); ``--small`` only shows that it runs.
 """
 

@@ -8,7 +8,7 @@ are different ones, and no line is in two of them, or twice in one.
 Lines of a batch are about as long as each other; ``lengths`` and the label −1 keep what is after
 the end of a line out of the network's state and out of the loss.
 
-Run it with ``python examples/tagging.py`` (1¼ minutes; on two cores it came to 98.8 % of the
+Run it with ``python examples/tagging.py`` (a minute; it came to 98.8 % of the
 test's characters, the commonest kind of each to 56.9 %); ``--small`` reads and trains less.
 """
 
