@@ -17,8 +17,8 @@ import optree
 from adjoint.errors import InputError
 
 __all__ = [
-    "Setting", "flatten", "frozen_types", "is_flat_tuple", "is_leaf", "leaves_with_names",
-    "map_leaves", "register", "structure", "unflatten",
+    "Setting", "first_difference", "flatten", "frozen_types", "is_flat_tuple", "is_leaf",
+    "leaves_with_names", "map_leaves", "register", "structure", "unflatten",
 ]  # fmt: skip
 
 NAMESPACE = "adjoint"
@@ -164,3 +164,17 @@ def leaves_with_names(tree: Any) -> list[tuple[str, Any]]:
     accessors = optree.treespec_accessors(spec)
     paths = [accessor.codify("") if len(accessor) else "" for accessor in accessors]
     return list(zip(paths, leaves, strict=True))
+
+
+def first_difference(a: Structure, b: Structure) -> tuple[str, Structure, Structure]:
+    """Return where two structures differ first, which reads as Python, and what is there."""
+    path = ""
+    while not (a.is_leaf() or b.is_leaf()) and a.one_level() == b.one_level():
+        parts = zip(a.entries(), a.children(), b.children(), strict=True)
+        different = next(((e, x, y) for e, x, y in parts if x != y), None)
+        if different is None:
+            break
+        attribute = a.type not in (dict, list, tuple) and isinstance(different[0], str)
+        path += f".{different[0]}" if attribute else f"[{different[0]!r}]"
+        a, b = different[1:]
+    return path, a, b

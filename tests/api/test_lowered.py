@@ -139,6 +139,25 @@ def test_reasons_of_recompilation():
     assert keyword.startswith("the arguments have the structure")
 
 
+def test_the_reason_of_a_large_structure_is_where_it_differs():
+    def model(rate, width):
+        layers = [ad.nn.Linear(3, 3, rng=0) for _ in range(5)]
+        return ad.nn.Sequential(*layers, ad.nn.Linear(3, width, rng=0), ad.nn.Dropout(rate))
+
+    f = ad.jit(lambda model, x: model(x))
+    x = np.ones((20, 3), np.float32)
+    f(model(0.1, 3), x)
+    f(model(0.1, 4), x)
+    f({"other": model(0.1, 3).layers[0]}["other"], x)
+    _, setting, other = reasons(f)
+    assert (
+        setting.startswith("the structure of args[0].layers[5] is ")
+        and "('out_features', 4)" in setting
+    )
+    assert other.startswith("the structure of args[0] is ") and "Sequential" in other
+    assert max(map(len, (setting, other))) < 600
+
+
 def test_reasons_that_are_constants():
     f = ad.jit(lambda x, mode, k: np.sum(x, axis=k) if mode == "sum" else np.max(x, axis=k))
     x = np.ones((20, 30))

@@ -116,11 +116,28 @@ def _differing(a: Signature, b: Signature) -> list[int]:
 def _other_structure(now: Any, then: Any) -> str:
     if isinstance(now, tuple) and isinstance(then, tuple) and now[0] == then[0]:
         return f"the static arguments are {_static(now)}, not {_static(then)}"
-    return f"the arguments have the structure {_plain(now)}, not {_plain(then)}"
+    new, old = _plain(now), _plain(then)
+    if max(len(str(new)), len(str(old))) <= SHORT:
+        return f"the arguments have the structure {new}, not {old}"
+    path, new, old = tree.first_difference(new, old)
+    path = re.sub(r"^\[0\](\[\d+\])", r"args\1", path)
+    path = re.sub(r"^\[1\]\['(\w+)'\]", r"\1", path)
+    return f"the structure of {path or 'the arguments'} is {_shortened(new)}, not {_shortened(old)}"
 
 
-def _plain(spec: Any) -> str:
-    return str(spec[0] if isinstance(spec, tuple) else spec)
+SHORT = 200
+"""A structure of no more characters is shown whole."""
+
+
+def _plain(spec: Any) -> Any:
+    return spec[0] if isinstance(spec, tuple) else spec
+
+
+def _shortened(spec: Any) -> str:
+    for text in (str(spec), str(spec.one_level() or spec)):
+        if len(text) <= SHORT:
+            return text
+    return text[: SHORT - 1] + "…"
 
 
 def _static(key: Any) -> str:
