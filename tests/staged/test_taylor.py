@@ -1,0 +1,49 @@
+"""Taylor coefficients and derivatives of high order, staged."""
+
+import numpy as np
+import pytest
+
+import adjoint as ad
+from adjoint import tree
+
+
+class TestTaylor:
+    """Coefficients along a curve, of staged functions: loops and branches among them."""
+
+    @staticmethod
+    def coefficients(w, x):
+        def inner(x):
+            y = x
+            for k in range(3):
+                y = np.tanh(w * y) + (y * x if y[0] > k else x / (1 + k))
+            return {"y": y, "s": np.sum(y)}
+
+        return ad.taylor(inner, (x,), ([np.ones_like(x), 0.5 * x, np.zeros_like(x)],))
+
+    def test_equals_the_eager_tier(self):
+        w, x = 0.7, np.linspace(0.5, 1.5, 11)
+        eager, staged = self.coefficients(w, x), ad.stage(self.coefficients)(w, x)(w, x)
+        for a, b in zip(tree.flatten(eager)[0], tree.flatten(staged)[0], strict=True):
+            np.testing.assert_allclose(b, a, rtol=1e-12)
+
+    def test_inside_a_gradient(self):
+        def norm(w, x):
+            value, rows = self.coefficients(w, x)
+            return value["s"] + sum(np.sum(row["y"] ** 2) for row in rows)
+
+        w, x = 0.7, np.linspace(0.5, 1.5, 11)
+        expected = ad.grad(norm, argnums=(0, 1))(w, x)
+        got = ad.jit(ad.grad(norm, argnums=(0, 1)), backend="interpret")(w, x)
+        np.testing.assert_allclose(got[0], expected[0], rtol=1e-10)
+        np.testing.assert_allclose(got[1], expected[1], rtol=1e-10)
+
+    def test_keeps_float32(self):
+        third = ad.jit(ad.derivative(np.sin, order=3), backend="interpret")(np.float32(0.3))
+        assert third.dtype == np.float32
+        np.testing.assert_allclose(third, -np.cos(0.3), rtol=1e-6)
+
+    def test_wrong_shapes(self):
+        with pytest.raises(ad.AdjointError, match="shape"):
+            ad.stage(lambda x: ad.taylor(np.sin, (x,), ([np.ones(2)],)))(np.ones(3))
+        with pytest.raises(ad.AdjointError, match="structure"):
+            ad.stage(lambda x: ad.taylor(np.sin, (x,), ([(x,)],)))(np.ones(3))
