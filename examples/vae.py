@@ -1,6 +1,6 @@
 """A variational autoencoder on handwritten digits: reparameterised draws inside a compiled step.
 
-The encoder gives, for each image x, a Gaussian q(z | x) of eight numbers; the decoder the brightness
+The encoder gives, for each image x, a Gaussian q(z | x) of eight numbers; the decoder the shade
 of each pixel for a z. A draw from q is written μ + σ ε with ε from a standard Gaussian (the
 "reparameterisation trick"), so that it has a derivative by μ and σ. Trained is the evidence lower
 bound, log p(x) ≥ E_q log p(x | z) − KL(q ‖ N(0, 1)), whose second term is known in closed form.
