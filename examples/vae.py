@@ -16,8 +16,8 @@ Run it with ``python examples/vae.py`` (a minute), or with ``--small`` (seconds)
 
 import argparse
 
-import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 from scipy.special import betaln
 from scipy.stats import binom
 from sklearn.datasets import load_digits
@@ -92,7 +92,7 @@ def bound(model, x, draws=50):
 
 model = VAE(latent=8, width=256, rng=rng)
 
-# The same model, image and weights, another draw: of a compiled function and of plain NumPy.
+# The same weights and images, three draws: of the compiled function, and of plain NumPy.
 step, generator = ad.jit(ad.value_and_grad(loss)), np.random.default_rng(2)
 compiled = [step(model, train[:64], rng=generator)[0] for _ in range(3)]
 generator = np.random.default_rng(2)
@@ -119,9 +119,6 @@ print(f"{nn.parameter_count(model)} weights, {result.epoch} epochs, {result.step
 print(f"bound, nats an image: {seen:.2f} on images seen, {unseen:.2f} on unseen ones (KL {kl:.2f})")
 print(f"pixels' means alone: {baseline:.2f}; no bound can be above {limit:.2f}")
 
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402
-
 
 def sheet(rows):
     """Images side by side, (rows, columns, 64)."""
@@ -135,7 +132,8 @@ shown = test[:50].reshape(5, 10, 64)
 again = model.decode(model.encode(shown)[0])
 both = np.stack([shown, again], axis=1).reshape(10, 10, 64)
 
-figure, axes = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
+figure = Figure(figsize=(13, 4), layout="constrained")
+axes = figure.subplots(1, 3)
 axes[0].plot(curve, label=["seen", "unseen"])
 axes[0].axhline(baseline, color="gray", ls=":", label="pixels' means")
 axes[0].set(xlabel="epoch", ylabel="bound on log p(x), nats", title="evidence lower bound")
