@@ -47,3 +47,30 @@ class TestTaylor:
             ad.stage(lambda x: ad.taylor(np.sin, (x,), ([np.ones(2)],)))(np.ones(3))
         with pytest.raises(ad.AdjointError, match="structure"):
             ad.stage(lambda x: ad.taylor(np.sin, (x,), ([(x,)],)))(np.ones(3))
+
+
+COMPARING = {
+    "max": lambda x: np.max(x, axis=1),
+    "softmax": lambda x: ad.nn.softmax(x, axis=1),
+    "std": lambda x: np.std(x, axis=1),
+    "median": lambda x: np.median(x, axis=1),
+    "where": lambda x: np.where(x > 0, x**2, np.sin(x)),
+}
+
+
+@pytest.mark.parametrize("name", COMPARING)
+def test_rules_that_compare(name):
+    """Derivative rules may ask which element is the largest: of a series, its value is."""
+    fn = COMPARING[name]
+    x = np.array([[0.3, 0.7, -0.2], [1.1, -0.4, 0.25]])
+    series = [np.cos(x), 0.3 * x, x**2]
+    value, rows = ad.taylor(fn, (x,), (series,))
+    staged = ad.jit(lambda x, *s: ad.taylor(fn, (x,), (list(s),)), backend="interpret")
+    other, others = staged(x, *series)
+    np.testing.assert_allclose(other, value, rtol=1e-12)
+    np.testing.assert_allclose(others, rows, rtol=1e-10, atol=1e-12)
+    # Against the curve itself, a little further on: the next term is of fourth order.
+    h = 1e-2
+    further = sum(s * h ** (k + 1) for k, s in enumerate(series))
+    series_sum = value + sum(row * h ** (k + 1) for k, row in enumerate(rows))
+    np.testing.assert_allclose(fn(x + further), series_sum, atol=1e-6)

@@ -28,6 +28,7 @@ from adjoint.eager.tape import type_of
 from adjoint.errors import InputError
 from adjoint.ir import Node
 from adjoint.ir.build import staging
+from adjoint.numpy_api.constants import CONSTANTS
 from adjoint.ops import elementwise as ew
 from adjoint.ops import linalg as la
 from adjoint.ops.indexing import getitem
@@ -94,9 +95,14 @@ class Series(Traced):
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method != "__call__" or kwargs:
             return NotImplemented
+        if ufunc in CONSTANTS:
+            return ufunc(*map(_value, inputs))
         return UFUNCS[ufunc](*inputs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if func in CONSTANTS:
+            args, kwargs = tree.map_leaves(_value, (args, kwargs))
+            return func(*args, **kwargs)
         return FUNCTIONS[func](*args, **kwargs)
 
     def __neg__(self) -> Any:
