@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import special
 
 import adjoint as ad
 from adjoint import tree
@@ -47,6 +48,23 @@ class TestTaylor:
             ad.stage(lambda x: ad.taylor(np.sin, (x,), ([np.ones(2)],)))(np.ones(3))
         with pytest.raises(ad.AdjointError, match="structure"):
             ad.stage(lambda x: ad.taylor(np.sin, (x,), ([(x,)],)))(np.ones(3))
+
+
+def until(x):
+    while np.sum(x) < 10:
+        x = 1.5 * x + np.sin(x)
+    return special.softmax(x)
+
+
+def test_functions_from_elsewhere():
+    """The function is staged like any other that is called: its loops, and what it calls."""
+    x, x_dot = np.linspace(0.5, 1.0, 11), np.linspace(1.0, 0.0, 11)
+    along = lambda fn: lambda x, x_dot: ad.taylor(fn, (x,), ([x_dot, 0 * x_dot],))
+    expected = along(until)(x, x_dot)
+    got = ad.jit(along(until), backend="interpret")(x, x_dot)
+    np.testing.assert_allclose(got[0], expected[0], rtol=1e-12)
+    np.testing.assert_allclose(got[1], expected[1], rtol=1e-9, atol=1e-12)
+    assert ad.jit(lambda x: ad.taylor(until, (x,), ([],)), backend="interpret")(x)[1] == []
 
 
 COMPARING = {

@@ -35,6 +35,7 @@ from adjoint.ops.indexing import getitem
 from adjoint.ops.registry import FUNCTIONS, UFUNCS, Op, Traced
 from adjoint.ops.structural import broadcast_to, project_result
 from adjoint.rules.derive import ZERO
+from adjoint.staging.recursion import resolve_call
 
 __all__ = ["derivative", "taylor"]
 
@@ -356,7 +357,7 @@ def _nested(fun: Callable, primals: Any, series: Any, order: int) -> tuple[Any, 
     def upto(k: int) -> Callable[..., list[Any]]:
         """Return the function from x_0, …, x_k to all derivatives up to the k-th."""
         if k == 0:
-            return lambda x: [fun(*x)]
+            return lambda x: [resolve_call(fun)(*x)]
         before = upto(k - 1)
 
         def derivatives(*x: Any) -> list[Any]:
