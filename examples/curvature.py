@@ -5,10 +5,11 @@ A gradient for each example tells which of them the network still learns from. I
 
 The Hessian's largest eigenvalues tell how steep the minimum is, and which steps gradient descent
 can take there. The matrix of all second derivatives is never made: Lanczos' method, in SciPy's
-eigsh, needs products of it with vectors. Such a product costs little more than a gradient, and is
-compiled.
+eigsh, needs products of it with vectors. Such a product costs a small multiple of a gradient, and
+is compiled.
 
-Run it with ``python examples/curvature.py`` (ten seconds), or with ``--small`` (seconds).
+Run it with ``python examples/curvature.py`` or, faster, with ``--small``. In one run, by
+one thread of a busy machine: 13 s; 1437 gradients of 4810 weights in 8.5 ms, and in a loop 252 ms.
 """
 
 import argparse
