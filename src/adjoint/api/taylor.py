@@ -5,6 +5,10 @@ of t. Evaluated on truncated power series, the forward rule of an operation ther
 Taylor rule: coefficient k of y needs coefficients below k of what the rule uses. Sums, products,
 quotients and linear operations have their well-known recurrences (Griewank & Walther, *Evaluating
 Derivatives*, 2nd ed., chapter 13). The cost grows with the square of the order, or its cube.
+
+In a function that is being staged a program is a graph with loops and branches, whose operations
+are not met one by one: there the orders are nested derivatives, of which the simplifier shares what
+is equal.
 """
 
 from __future__ import annotations
@@ -23,12 +27,15 @@ from adjoint.eager.recorded import Recorded, snapshot
 from adjoint.eager.tape import type_of
 from adjoint.errors import InputError
 from adjoint.ir import Node
+from adjoint.ir.build import staging
+from adjoint.numpy_api.constants import CONSTANTS
 from adjoint.ops import elementwise as ew
 from adjoint.ops import linalg as la
 from adjoint.ops.indexing import getitem
 from adjoint.ops.registry import FUNCTIONS, UFUNCS, Op, Traced
 from adjoint.ops.structural import broadcast_to, project_result
 from adjoint.rules.derive import ZERO
+from adjoint.staging.recursion import resolve_call
 
 __all__ = ["derivative", "taylor"]
 
@@ -89,9 +96,14 @@ class Series(Traced):
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method != "__call__" or kwargs:
             return NotImplemented
+        if ufunc in CONSTANTS:
+            return ufunc(*map(_value, inputs))
         return UFUNCS[ufunc](*inputs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if func in CONSTANTS:
+            args, kwargs = tree.map_leaves(_value, (args, kwargs))
+            return func(*args, **kwargs)
         return FUNCTIONS[func](*args, **kwargs)
 
     def __neg__(self) -> Any:
@@ -294,6 +306,8 @@ def taylor(fun: Callable, primals: Sequence[Any], series: Sequence[Any]) -> tupl
     if len(primals) != len(series) or len({len(s) for s in series}) != 1:
         raise InputError("taylor needs, for each argument, the same number of coefficients")
     order = len(series[0])
+    if staging():
+        return _nested(fun, primals, series, order)
     curve = [tree.flatten(tuple(s[k] for s in series)) for k in range(order)]
     leaves, spec = tree.flatten(tuple(primals))
     known: dict[Node, Any] = {}
@@ -329,6 +343,38 @@ def taylor(fun: Callable, primals: Sequence[Any], series: Sequence[Any]) -> tupl
         tree.unflatten(trace.out_spec, [finish(r[k]) for r in results]) for k in range(order + 1)
     ]
     return rows[0], rows[1:]
+
+
+def _nested(fun: Callable, primals: Any, series: Any, order: int) -> tuple[Any, list[Any]]:
+    """Return the coefficients of `taylor` by nested derivatives.
+
+    Seen from a later point of the curve its coefficients are x_j(t), and dx_j/dt = (j+1) x_{j+1}.
+    So the k-th derivative of f(x(t)) is a function of x_0, …, x_k: that of order k−1,
+    differentiated in the direction (x_1, 2 x_2, …, k x_k).
+    """
+    points = [tuple(primals), *[tuple(s[k] for s in series) for k in range(order)]]
+
+    def upto(k: int) -> Callable[..., list[Any]]:
+        """Return the function from x_0, …, x_k to all derivatives up to the k-th."""
+        if k == 0:
+            return lambda x: [resolve_call(fun)(*x)]
+        before = upto(k - 1)
+
+        def derivatives(*x: Any) -> list[Any]:
+            steps = [
+                tree.map_leaves(lambda c, j=j: j * c, x[j]) if j > 1 else x[j]
+                for j in range(1, k + 1)
+            ]
+            values, dots = jvp(before, x[:-1], tuple(steps))
+            return [*values, dots[-1]]
+
+        return derivatives
+
+    rows = upto(order)(*points)
+    return rows[0], [
+        tree.map_leaves(lambda y, k=k: y / math.factorial(k) if k > 1 else y, row)
+        for k, row in enumerate(rows[1:], start=1)
+    ]
 
 
 def _step(node: Node, values: Sequence[Any], result: Any, known: dict[Node, Any]) -> Any:

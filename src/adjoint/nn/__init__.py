@@ -98,11 +98,12 @@ from adjoint.nn.stopping import EarlyStopping
 from adjoint.nn.torch_weights import load_torch_state_dict, to_torch_state_dict
 from adjoint.nn.transformer import TransformerDecoder, TransformerEncoder
 from adjoint.nn.transformer_layers import TransformerDecoderLayer, TransformerEncoderLayer
+from adjoint.nn.vectors import parameters_to_vector, vector_to_parameters
 
 __all__ = [
     # models
     "Module", "Sequential", "init", "load_torch_state_dict", "named_parameters",
-    "parameter_count", "to_torch_state_dict",
+    "parameter_count", "parameters_to_vector", "to_torch_state_dict", "vector_to_parameters",
     # layers
     "BatchNorm1d", "BatchNorm2d", "BatchNormState", "Bilinear", "Conv1d", "Conv2d", "Conv3d",
     "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Dropout", "Embedding", "GroupNorm",
