@@ -18,11 +18,13 @@ nn = torch.nn
 
 
 def setup(threads: int) -> None:
-    """Set the number of threads."""
+    """Set the number of threads, and make a step of something small: much is imported by it."""
     torch_peer.setup(threads)
     torch.set_default_dtype(torch.float32)
-    x = torch.ones(3, requires_grad=True)
-    (x * x).sum().backward()
+    module = nn.Linear(3, 3)
+    optimizer = torch.optim.Adam(module.parameters(), lr=RATE, fused=True)
+    nn.functional.cross_entropy(module(torch.ones(2, 3)), torch.zeros(2, dtype=int)).backward()
+    optimizer.step()
 
 
 def perceptron(s: dict[str, int], dropout: float) -> nn.Module:
