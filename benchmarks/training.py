@@ -23,9 +23,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib.metadata
+import importlib.util
 import json
 import math
-import os
 import platform
 import select
 import statistics
@@ -135,11 +135,11 @@ def compared(losses: list[float], reference: Record, draws: bool) -> Record:
     expected = reference["losses"]
     worst = max(abs(losses[k] - expected[k]) / abs(expected[k]) for k in LATER)
     found: Record = {"disagreement": worst}
-    if draws and len(set(losses)) < len(losses):
-        found["error"] = "does not draw anew at each step"
     if not worst <= (SIMILAR if draws else TOLERANCE):
         found["error"] = f"losses disagree by {worst:.1e}"
-    if not losses[-1] < losses[0] and not draws:
+    elif draws and len(set(losses)) < len(losses):
+        found["error"] = "does not draw anew at each step"
+    elif not draws and not losses[-1] < losses[0]:
         found["error"] = "the loss does not fall"
     return found
 

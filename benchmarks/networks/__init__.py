@@ -6,6 +6,7 @@ A peer takes the weights from here by name, and writes the rest in its own terms
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -65,7 +66,7 @@ def _mlp(dropout: float) -> Callable[[Sizes], Any]:
     def make(s: Sizes) -> Any:
         lengths, rng = (s["inputs"], s["hidden"], s["hidden"], s["classes"]), _rng()
         layers: list[Any] = []
-        for m, n in zip(lengths, lengths[1:]):
+        for m, n in itertools.pairwise(lengths):
             layers += [nn.Linear(m, n, rng=rng), nn.relu]
             layers += [nn.Dropout(dropout)] if dropout else []
         return nn.Sequential(*layers[: -2 if dropout else -1])
@@ -79,7 +80,7 @@ def _vectors(s: Sizes) -> tuple[np.ndarray, np.ndarray]:
     return x, rng.integers(0, s["classes"], s["batch"])
 
 
-# ------------------------------------------------------------------- convolutional network of digits
+# ------------------------------------------------------------------ convolutional network of digits
 
 
 def _cnn(s: Sizes) -> Any:
@@ -115,7 +116,7 @@ def _images(s: Sizes) -> tuple[np.ndarray, np.ndarray]:
     return x.astype(np.float32), rng.integers(0, s["classes"], s["batch"])
 
 
-# ----------------------------------------------------------------------------------------- sequences
+# ---------------------------------------------------------------------------------------- sequences
 
 
 class Tagger(nn.Module):
@@ -205,7 +206,9 @@ _ALL = (
     Network("mlp", "mlp", MLP, _mlp(0.0), _vectors, cross_entropy),
     Network("digits_cnn", "cnn", CNN, _cnn, _images, cross_entropy),
     Network("lstm", "lstm", LSTM, Tagger, _sequences, cross_entropy),
-    Network("transformer", "transformer", TRANSFORMER, _language_model(0.0), _tokens, cross_entropy),
+    Network(
+        "transformer", "transformer", TRANSFORMER, _language_model(0.0), _tokens, cross_entropy
+    ),
     Network("mlp_dropout", "mlp", MLP, _mlp(0.1), _vectors, cross_entropy, dropout=0.1),
     Network(
         "transformer_dropout", "transformer", TRANSFORMER, _language_model(0.1), _tokens,

@@ -23,7 +23,7 @@ def setup(threads: int) -> None:
     torch.set_default_dtype(torch.float32)
     module = nn.Linear(3, 3)
     optimizer = torch.optim.Adam(module.parameters(), lr=RATE, fused=True)
-    nn.functional.cross_entropy(module(torch.ones(2, 3)), torch.zeros(2, dtype=int)).backward()
+    nn.functional.cross_entropy(module(torch.ones(2, 3)), torch.tensor([0, 1])).backward()
     optimizer.step()
 
 
