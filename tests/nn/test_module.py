@@ -177,3 +177,22 @@ def test_a_module_made_of_traced_values():
     factor = np.array([2.0, 3.0, 4.0])
     g = ad.grad(lambda w: ad.grad(lambda m: np.sum(m(X) ** 2))(Scaled(w)).factors[0][0])(factor)
     np.testing.assert_allclose(g, [2 * np.sum(np.tanh(X[:, 0]) ** 2), 0, 0], rtol=1e-12)
+
+
+def test_a_jitted_step_is_found_again_without_looking_it_up(monkeypatch):
+    class Line(nn.Module):
+        def __init__(self, slope, power):
+            self.slope, self.power = slope, power
+
+    def step(model, options):
+        return Line(model.slope**model.power * options["rate"], model.power), {"n": model.slope}
+
+    jitted = ad.jit(step)
+    jitted(Line(np.ones(1) * 2, 2), {"rate": 0.5})
+    monkeypatch.setattr(jitted, "_leaves", None)  # the slow way
+    model, rest = jitted(Line(np.ones(1) * 3, 2), {"rate": 0.5})
+    assert isinstance(model, Line) and model.slope == [4.5] and rest["n"] == [3.0]
+    monkeypatch.undo()
+    # Another structure is another graph.
+    assert jitted(Line(np.ones(1) * 2, 3), {"rate": 0.5})[0].slope == [4.0]
+    assert jitted(Line(np.ones(1) * 3, 2), {"rate": 0.5})[0].slope == [4.5]
