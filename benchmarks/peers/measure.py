@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.peers.task import Run
 
-__all__ = ["Times", "first_call", "interleaved", "paired_ratio"]
+__all__ = ["Times", "first_call", "interleaved", "paired_ratio", "with_children"]
 
 SAMPLE = 2e-3
 """Seconds that a sample should last: short calls are repeated within one."""
@@ -37,13 +37,13 @@ class Times:
 def first_call(run: Run) -> tuple[dict[str, float], Any]:
     """Return the seconds of the first call, which compiles, by clock, and what it returned."""
     arguments = run.arguments() if run.arguments else ()
-    wall, process = time.perf_counter(), _with_children()
+    wall, process = time.perf_counter(), with_children()
     result = run.call(*arguments)
-    process, wall = _with_children() - process, time.perf_counter() - wall
+    process, wall = with_children() - process, time.perf_counter() - wall
     return {"wall": wall, "process": process}, result
 
 
-def _with_children() -> float:
+def with_children() -> float:
     """Return the processor's seconds of this process and of compilers that it has run."""
     spent = os.times()
     return time.process_time() + spent.children_user + spent.children_system

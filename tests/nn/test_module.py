@@ -220,3 +220,22 @@ def test_calls_of_jitted_functions_know_a_model_again():
     made = back(back(Pair(2.0)))
     assert made.parts[1] is np.tanh and made.parts[2] == 2.0
     np.testing.assert_array_equal(made.parts[0], np.full(3, 3.0))
+
+
+def test_a_jitted_step_is_found_again_without_looking_it_up(monkeypatch):
+    class Line(nn.Module):
+        def __init__(self, slope, power):
+            self.slope, self.power = slope, power
+
+    def step(model, options):
+        return Line(model.slope**model.power * options["rate"], model.power), {"n": model.slope}
+
+    jitted = ad.jit(step)
+    jitted(Line(np.ones(1) * 2, 2), {"rate": 0.5})
+    monkeypatch.setattr(jitted, "_leaves", None)  # the slow way
+    model, rest = jitted(Line(np.ones(1) * 3, 2), {"rate": 0.5})
+    assert isinstance(model, Line) and model.slope == [4.5] and rest["n"] == [3.0]
+    monkeypatch.undo()
+    # Another structure is another graph.
+    assert jitted(Line(np.ones(1) * 2, 3), {"rate": 0.5})[0].slope == [4.0]
+    assert jitted(Line(np.ones(1) * 3, 2), {"rate": 0.5})[0].slope == [4.5]

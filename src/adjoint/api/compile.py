@@ -229,9 +229,8 @@ class Jitted:
             self._flat = [known, *[x for x in self._flat if x is not known]][:RECENT]
             return
         take = taker(tree.structure((args, kwargs)))
-        if take is not None:
-            others = [x for x in self._recent if x[1] is not known]
-            self._recent = [(take, known), *others][:RECENT]
+        others = [x for x in self._recent if x[1] is not known]
+        self._recent = [(take, known), *others][:RECENT]
 
     def launcher_for(self, *args: Any) -> tuple[Launcher, list[Any]]:
         """Return what serves these arguments, and their leaves."""

@@ -3,7 +3,8 @@
 `adjoint.tree` asks of every container what it is. Where a function is called again and again with
 containers of one structure, checking that they still have it is several times as fast: what is
 written here is ``type(x) is dict and len(x) == 2``, ``x['a']`` and ``{'a': y[0], 'b': y[1]}``.
-Whether the leaves are leaves is for the caller to check.
+Whether the leaves are leaves is for the caller to check. Containers of other kinds are taken apart
+and put together by what they were registered with.
 """
 
 from __future__ import annotations
@@ -19,23 +20,12 @@ from adjoint.tree import Structure
 __all__ = ["maker", "taker"]
 
 
-class _Unusual(Exception):
-    """A container that is none of Python's plain ones, no dataclass, and may change."""
-
-
-def taker(spec: Structure) -> Callable[[Any], list[Any] | None] | None:
-    """Return a function from a tree to its leaves, or to None if its structure is another.
-
-    None if containers of other kinds are in it than Python's own, dataclasses, and those that never
-    change. Of the latter it takes those with the very metadata of the structure, not equal ones.
-    """
+def taker(spec: Structure) -> Callable[[Any], list[Any] | None]:
+    """Return a function from a tree to its leaves, or to None if its structure is another."""
     lines: list[str] = []
     leaves: list[str] = []
     given: dict[str, Any] = {}
-    try:
-        _take(spec, "x", lines, leaves, given)
-    except _Unusual:
-        return None
+    _take(spec, "x", lines, leaves, given)
     body = "\n    ".join([*lines, f"return [{', '.join(leaves)}]"])
     return _made(f"def take(x):\n    {body}\n", "take", given)
 
@@ -64,13 +54,17 @@ def _take(
     elif dataclasses.is_dataclass(kind):
         lines.append(f"if type({x}) is not {name}: return None")
         fields = [f.name for f in dataclasses.fields(kind)]
+        if len(fields) != len(children):
+            return _take_whole(spec, x, lines, leaves, given)
     elif kind in tree.frozen_types:
         attribute, _ = tree.frozen_types[kind]
         given[f"of_{name}"] = _metadata(spec)
-        lines.append(f"if type({x}) is not {name} or {x}.{attribute} is not of_{name}: return None")
+        lines.append(f"if type({x}) is not {name}: return None")
+        lines.append(f"{x}_of = {x}.{attribute}")
+        lines.append(f"if {x}_of is not of_{name} and {x}_of != of_{name}: return None")
         fields = spec.entries()
     else:
-        raise _Unusual
+        return _take_whole(spec, x, lines, leaves, given)
     parts = [f"{x}_{k}" for k in range(len(children))]
     if kind in (tuple, list):
         if parts:
@@ -83,8 +77,6 @@ def _take(
             lines.append(f"try: {'; '.join(items)}")
             lines.append("except KeyError: return None")
     else:
-        if len(fields) != len(children):
-            raise _Unusual
         lines += [f"{part} = {x}.{field}" for part, field in zip(parts, fields, strict=True)]
     for part, child in zip(parts, children, strict=True):
         _take(child, part, lines, leaves, given)
@@ -96,13 +88,22 @@ def _metadata(spec: Structure) -> Any:
     return getattr(tree.unflatten(spec, [None] * spec.num_leaves), tree.frozen_types[spec.type][0])
 
 
+def _take_whole(
+    spec: Structure, x: str, lines: list[str], leaves: list[str], given: dict[str, Any]
+) -> None:
+    """Take apart a container of another kind with all that is in it."""
+    name = f"spec{len(given)}"
+    given[name] = spec
+    given["flatten"] = tree.flatten
+    lines.append(f"{x}_leaves, {x}_spec = flatten({x})")
+    lines.append(f"if {x}_spec != {name}: return None")
+    leaves.append(f"*{x}_leaves")
+
+
 def maker(spec: Structure) -> Callable[[Sequence[Any]], Any]:
     """Return a function from leaves to the tree of a structure."""
     given: dict[str, Any] = {}
-    try:
-        text, _ = _make(spec, 0, given)
-    except _Unusual:
-        return lambda leaves: tree.unflatten(spec, leaves)
+    text, _ = _make(spec, 0, given)
     return _made(f"def make(y):\n    return {text}\n", "make", given)
 
 
@@ -116,6 +117,12 @@ def _make(spec: Structure, at: int, given: dict[str, Any]) -> tuple[str, int]:
         name = f"setting{len(given)}"
         given[name] = tree.unflatten(spec, [])
         return name, at
+    if kind not in (tuple, list, dict) and kind not in tree.frozen_types:
+        name = f"spec{len(given)}"
+        given[name] = spec
+        given["unflatten"] = tree.unflatten
+        end = at + spec.num_leaves
+        return f"unflatten({name}, y[{at}:{end}])", end
     parts = []
     for child in spec.children():
         part, at = _make(child, at, given)
@@ -128,8 +135,6 @@ def _make(spec: Structure, at: int, given: dict[str, Any]) -> tuple[str, int]:
         name = f"kind{len(given)}"
         given[name] = functools.partial(tree.frozen_types[kind][1], _metadata(spec))
         return f"{name}(({', '.join(parts)}{',' * (len(parts) == 1)}))", at
-    if kind is not dict:
-        raise _Unusual
     items = []
     for key, part in zip(spec.entries(), parts, strict=True):
         name = f"key{len(given)}"

@@ -16,10 +16,10 @@ from adjoint.backends.blame import note
 from adjoint.backends.observe import Checker, Counter, Counts
 from adjoint.backends.parameters import Frame
 from adjoint.backends.prepare import prepare
-from adjoint.backends.program import Program
+from adjoint.backends.program import Observer, Program
 from adjoint.ir.graph import Function
 
-__all__ = ["DEEPEST", "Counts", "count", "run"]
+__all__ = ["DEEPEST", "Counts", "count", "run", "watch"]
 
 DEEPEST = 100_000
 """How deep functions may call themselves."""
@@ -49,8 +49,15 @@ def run(
 def count(function: Function, args: Sequence[Any], in_place: bool = True) -> Counts:
     """Run a function and count what it does."""
     counter = Counter(args)
-    _start(prepare(function, frozenset(), in_place, counter), function, args)
+    watch(function, args, counter, in_place)
     return counter.counts
+
+
+def watch(
+    function: Function, args: Sequence[Any], observer: Observer, in_place: bool = True
+) -> list[Any]:
+    """Run a function; the observer sees each of its steps."""
+    return _start(prepare(function, frozenset(), in_place, observer), function, args)
 
 
 def _start(program: Program, function: Function, args: Sequence[Any]) -> list[Any]:

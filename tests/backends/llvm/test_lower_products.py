@@ -188,3 +188,15 @@ def test_a_common_length_that_is_known_of_the_left_operand_alone(order):
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(40, 3, 4)), np.asarray(rng.normal(size=(12, 5)), order=order)
     np.testing.assert_allclose(ad.jit(product)(a, b), product(a, b), rtol=1e-13)
+
+
+def test_memory_of_what_is_not_read_any_more_is_used_again():
+    def layers(x, w):
+        a = np.maximum(x @ w, 0.0)
+        b = np.maximum(a @ w, 0.0)
+        c = np.maximum(b @ w, 0.0)
+        return np.sum(np.maximum(c @ w, 0.0) @ w)
+
+    lines = ad.jit(layers).lower(np.ones((20, 30)), np.ones((30, 30))).loops.splitlines()
+    taken = [line for line in lines if line.endswith(" bytes, taken at the beginning")]
+    assert len(taken) <= 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from weakref import ReferenceType
 
 import numpy as np
 
@@ -100,7 +101,8 @@ class Lowering:
         self.cold: list[str] = []
         self.blocks: list[list[Any]] = []
         self.captured: list[frozenset[Key]] = []
-        self.forced: list[list[Lazy]] = [[]]
+        # Weakly: memory of what nothing reads any more is free (`lower.memory`).
+        self.forced: list[list[ReferenceType[Lazy]]] = [[]]
         self.pending: dict[Key, Lazy] = {}
         self.destinations: dict[Key, Buffer] = {}
         self.sums: dict[Value, Buffer] = {}
@@ -443,7 +445,10 @@ class Lowering:
         """End it: what was forced in it is not in memory after it."""
         self.forget_elements()
         self.body.leave_scope()
-        for lazy in self.forced.pop():
+        for reference in self.forced.pop():
+            lazy = reference()
+            if lazy is None:
+                continue
             lazy.buffer = None
             if lazy.key in self.env:
                 self.pending[lazy.key] = lazy

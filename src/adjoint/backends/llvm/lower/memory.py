@@ -10,6 +10,7 @@ function's frame, where LLVM makes registers of them.
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Iterable
 from typing import Any
 
@@ -248,7 +249,7 @@ def made(f: Lowering, lazy: Lazy, target: Buffer) -> None:
         f.pending.pop(lazy.key, None)
         target.tokens = target.tokens | f.tokens(lazy.key)
     lazy.buffer = target
-    f.forced[-1].append(lazy)
+    f.forced[-1].append(weakref.ref(lazy))
 
 
 def comparable(f: Lowering, rep: Array) -> Array:

@@ -83,7 +83,7 @@ class Buffer:
     scratch: bool = False
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Lazy:
     """An array whose elements are computed where they are read.
 
