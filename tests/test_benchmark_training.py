@@ -68,7 +68,7 @@ def test_what_disagrees_is_an_error():
     same = training.compared(reference["losses"], reference, draws=False)
     assert same == {"disagreement": 0.0}
     other = [*reference["losses"][:5], 1.51]
-    assert "losses disagree by 6.7e-03" in training.compared(other, reference, False)["error"]
+    assert "losses disagree by 5.0e-03" in training.compared(other, reference, False)["error"]
     assert "error" not in training.compared(other, reference, draws=True)
     nan = [float("nan")] * 6
     assert "disagree" in training.compared(nan, reference, draws=False)["error"]

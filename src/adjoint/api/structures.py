@@ -117,12 +117,6 @@ def _make(spec: Structure, at: int, given: dict[str, Any]) -> tuple[str, int]:
         name = f"setting{len(given)}"
         given[name] = tree.unflatten(spec, [])
         return name, at
-    if kind not in (tuple, list, dict) and kind not in tree.frozen_types:
-        name = f"spec{len(given)}"
-        given[name] = spec
-        given["unflatten"] = tree.unflatten
-        end = at + spec.num_leaves
-        return f"unflatten({name}, y[{at}:{end}])", end
     parts = []
     for child in spec.children():
         part, at = _make(child, at, given)
@@ -135,6 +129,12 @@ def _make(spec: Structure, at: int, given: dict[str, Any]) -> tuple[str, int]:
         name = f"kind{len(given)}"
         given[name] = functools.partial(tree.frozen_types[kind][1], _metadata(spec))
         return f"{name}(({', '.join(parts)}{',' * (len(parts) == 1)}))", at
+    if kind is not dict:
+        one = spec.one_level()
+        assert one is not None
+        name = f"kind{len(given)}"
+        given[name] = one.unflatten
+        return f"{name}([{', '.join(parts)}])", at
     items = []
     for key, part in zip(spec.entries(), parts, strict=True):
         name = f"key{len(given)}"
