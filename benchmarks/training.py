@@ -7,8 +7,8 @@
 One command prints the table. Peers begin with the same weights, on the same data; each trains in a
 process of its own, which waits while others work: they take turns, and times are medians over all
 steps. Before anything is timed, the losses after one step and after five have to agree with those
-of the eager tier in double precision, to 1e-4 of the first loss. What draws (dropout) draws anew at each step, and by
-each peer's own generator: its losses have to be similar only.
+of the eager tier in double precision, to 1e-4 of the first loss. What draws (dropout) draws anew at
+each step, and by each peer's own generator: its losses have to be similar only.
 
 The ratio is our time over that of the fastest of PyTorch (eager or compiled) and JAX: at most 1 is
 the goal. Peak memory is what the process grew by beyond what imports and data take, in twenty steps
