@@ -93,7 +93,7 @@ def _elsewhere(node: Value, walk: Rewriter) -> Answer:
         if shape is None or None in shape or -1 in shape:
             return None
         shapes.append(shape)
-    if shapes[-1] != value.shape or value.dtype.kind not in "fc":
+    if not _same_lengths(value.shape, shapes[-1]) or value.dtype.kind not in "fc":
         return None
     for (kind, how), shape in zip(reversed(path), reversed(shapes[:-1])):
         if kind == "permute":
@@ -164,6 +164,13 @@ def _tile(node: Value) -> tuple[int, int, int] | None:
 
 def _tile_type(node: Value, axis: int, length: int) -> Type:
     return Type(node.dtype, (*node.shape[:axis], length, *node.shape[axis + 1 :]))
+
+
+def _same_lengths(given: tuple[Any, ...], place: tuple[Any, ...]) -> bool:
+    """Tell whether a value has the lengths of where it goes, if it can go there at all."""
+    return len(given) == len(place) and all(
+        [n == m or (least(n) or 0) > 1 for n, m in zip(given, place)]
+    )
 
 
 def _shape_after(kind: str, how: Any, shape: tuple[Any, ...]) -> tuple[Any, ...] | None:
