@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 
 from hypothesis import settings
@@ -23,3 +24,10 @@ def pytest_unconfigure(config):
     folder = getattr(config, "adjoint_objects", None)
     if folder is not None:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts():
+    """Have SIGINT raise KeyboardInterrupt, which a shell has programs in the background ignore."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
