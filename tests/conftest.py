@@ -5,6 +5,7 @@ import shutil
 import signal
 import tempfile
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("adjoint", deadline=None, print_blob=True)
