@@ -19,7 +19,8 @@ Key = jax.Array | None
 
 
 def setup(threads: int) -> None:
-    """Start the compiler; the environment has the threads."""
+    """Work in single precision, and start the compiler; the environment has the threads."""
+    jax.config.update("jax_enable_x64", False)
     jax.config.update("jax_platforms", "cpu")
     jax.jit(jax.grad(lambda x: jnp.sum(x * x)))(jnp.ones(3)).block_until_ready()
 
@@ -133,7 +134,7 @@ def prepare(
     w = {name.lstrip("."): jnp.array(array) for name, array in ours.named_parameters(model)}
     # Two trees of zeros: what a step takes over cannot be given twice.
     m, v = (jax.tree_util.tree_map(jnp.zeros_like, w) for _ in range(2))
-    state = (jnp.zeros(()), m, v)
+    state = (jnp.zeros((), jnp.float32), m, v)
     x, labels = (jnp.asarray(array) for array in data)
     key = jax.random.key(2) if p else None
 

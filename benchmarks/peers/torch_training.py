@@ -98,7 +98,7 @@ def prepare(
     network: Network, size: str, model: Any, data: tuple[np.ndarray, ...], compiled: bool = False
 ) -> Callable[[], float]:
     """Return what makes a step and returns the loss before it."""
-    module = KINDS[network.kind](network.sizes[size], network.dropout)
+    module = KINDS[network.kind](network.sizes[size], network.dropout).float()
     module.load_state_dict(ours.to_torch_state_dict(model))
     module.train()
     torch.manual_seed(2)

@@ -61,6 +61,9 @@ class _Layout:
 
     __hash__ = None  # type: ignore[assignment]
 
+    def __repr__(self) -> str:
+        return ", ".join(map(repr, self.fields.items()))
+
 
 def _take_apart(module: Module) -> tuple[tuple[Any, ...], Any, tuple[str, ...]]:
     fields = vars(module)

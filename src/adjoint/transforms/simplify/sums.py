@@ -111,8 +111,12 @@ def _elsewhere(node: Value, walk: Rewriter) -> Answer:
             params = {"axis": tuple(stretched), "keepdims": False}
             value = walk.emit(reduce_sum, (value,), params, Type(value.dtype, left), node)
         value = walk.emit(reshape, (value,), {"shape": shape}, Type(value.dtype, shape), node)
-    if fill_of(x) == 0 and value.type == x.type:
-        return value
+    if fill_of(x) == 0 and value.dtype == x.dtype:
+        if value.type == x.type:
+            return value
+        return walk.emit(reshape, (value,), {"shape": x.shape}, x.type, node)
+    if path == _WHOLE["path"]:
+        return None
     return walk.emit(index_add, (x, value), _WHOLE, node.type, node)
 
 
