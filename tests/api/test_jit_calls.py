@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import tracemalloc
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -729,3 +730,19 @@ def test_an_argument_that_is_changed_and_returned_twice(backend):
             np.testing.assert_array_equal(x, y)
         for x in found:
             assert not any(np.shares_memory(x, y) for y in mine)
+
+
+def test_a_branch_that_raises_keeps_no_arguments():
+    def checked(x):
+        if np.any(x < 0):
+            raise ValueError("negative")
+        return np.sum(x)
+
+    run, x = ad.jit(checked), np.ones(5)
+    run(x)
+    found = weakref.ref(x)
+    del x
+    gc.collect()
+    assert found() is None
+    with pytest.raises(ValueError, match="negative"):
+        run(-np.ones(5))

@@ -120,7 +120,7 @@ require_equal = primitive("require_equal", _require_equal, "x", "y")
 
 
 def _raise(*, error: BaseException) -> int:
-    raise error
+    raise error.with_traceback(None)
 
 
 def _effect(*, call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:

@@ -127,6 +127,8 @@ class Branch:
             # The program goes no further: the branch around this one ends here, too.
             self._emit([], [], [])
             raise self.errors[-1]
+        for error in self.errors:  # the graph keeps them, and is not to keep what frames hold
+            error.__traceback__ = error.__context__ = None
         merger = Merger(yes, no, where(self.place))
         state = {}
         for name in self.names:
