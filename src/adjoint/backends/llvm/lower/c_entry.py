@@ -221,7 +221,7 @@ class _Writer(Straight):
     def say(self, format: str, *numbers: str) -> None:
         """Put a message where `NAME_error` finds it."""
         given = "".join(f", i64 {n}" for n in numbers)
-        message = self.let("call ptr @llvm.threadlocal.address.p0(ptr @message)")
+        message = self.let("call ptr @message.here()")
         self.do(
             f"%said{self.names} = call i32 (ptr, i64, ptr, ...) @snprintf(ptr {message}, "
             f"i64 {MESSAGE}, ptr {format}{given})"
@@ -300,7 +300,7 @@ def _define(program: Program, function: Function, plan: Plan, body: Body) -> Non
         mine, its = e.argument(k, p.type)
         declared += mine
         given += its
-    e.do("%ctx = call ptr @llvm.threadlocal.address.p0(ptr @context)")
+    e.do("%ctx = call ptr @context.here()")
     e.do("call void @memory.reset(ptr %ctx)")
     frame = e.let("call ptr @llvm.frameaddress.p0(i32 0)")
     here = e.let(f"ptrtoint ptr {frame} to i64")
@@ -424,6 +424,13 @@ def _write(e: _Writer, declared: list[str]) -> None:
     module.declare(
         "@message", f"@message = internal thread_local global [{MESSAGE} x i8] zeroinitializer"
     )
+    # The system finds the memory of a thread by a function that may overwrite any register that a
+    # call may. LLVM takes it to leave the upper ones of AVX-512 alone: a number in one is lost.
+    for what in ("context", "message"):
+        module.define(f"""define internal ptr @{what}.here() noinline #0 {{
+  %here = call ptr @llvm.threadlocal.address.p0(ptr @{what})
+  ret ptr %here
+}}""")
     rows = []
     for k, array in enumerate(e.program.constants):
         data = np.ascontiguousarray(array).tobytes()
@@ -443,11 +450,11 @@ start:
 {text}
 }}
 define ptr @{name}_error() #0 {{
-  %message = call ptr @llvm.threadlocal.address.p0(ptr @message)
+  %message = call ptr @message.here()
   ret ptr %message
 }}
 define void @{name}_free() #0 {{
-  %ctx = call ptr @llvm.threadlocal.address.p0(ptr @context)
+  %ctx = call ptr @context.here()
   call void @memory.release(ptr %ctx)
   ret void
 }}""")
